@@ -1,0 +1,278 @@
+import { admit, reportedBy } from '../admit.ts'
+import type { Use } from '../admit.ts'
+import { cardOf } from '../card.ts'
+import { digestOf } from '../entry.ts'
+import { moved, peek, reserve, use } from '../limits.ts'
+import type { Admit, Admitted, SessionRow, Switches } from '../operations.ts'
+import type { Approval, Because, Call, Decision, Effect, JsonObject, NeedState, Plan, Want } from '../types.ts'
+import { callFields, keyName, put, write } from '../working.ts'
+import type { Working } from '../working.ts'
+
+/**
+ * A call enters: bound already, denied, held, or started. The intent and attempt 1 are one transaction (R1); were we to
+ * crash after it, recovery finds a call that is executing and may or may not have been sent.
+ */
+export function opens(working: Working, operation: Admit): Admitted {
+  const session = working.sessions.get(operation.session)
+  if (session === undefined || session.ended_at !== null) return { kind: 'session', code: 'session_revoked' }
+  if (session.expires_at <= working.now) return { kind: 'session', code: 'session_expired' }
+
+  const { plan, key, refuse } = operation
+  const bound = key === null ? undefined : boundCall(working, operation.principal, plan, key)
+  // The key is looked up first, whatever limits and switches say; a refusal under a bound key never unbinds it.
+  if (bound !== undefined && refuse === undefined) {
+    return { kind: 'bound', call: bound, same: bound.fingerprint === operation.fingerprint }
+  }
+
+  const call = received(working, operation, session)
+  working.salts.set(call.id, operation.bodies.salt)
+  if (refuse !== undefined) {
+    // Where no line of the policy said no (the input, the key), the detail speaks for itself.
+    const lines = refuse.because.length === 0 ? [''] : refuse.because
+    const because = lines.map((line) => ({ because: line, message: refuse.detail }))
+    const charged = refuse.code === 'denied' || refuse.code === 'not_granted'
+    return deny(working, operation, call, { code: refuse.code, because, retry_at: refuse.retry_at ?? null }, charged)
+  }
+  if (isStale(working, operation)) return { kind: 'stale' }
+
+  const freeze = frozenBy(working.switches, plan.role, plan.action, plan.effect)
+  if (freeze !== null) return deny(working, operation, call, { code: 'frozen', ...freeze, retry_at: null }, false)
+
+  const usage = useOf(working, [], [])
+  const decision = admit(plan, usage)
+  const reported = reportedBy(plan, usage)
+  if (decision.verdict === 'deny') return deny(working, operation, call, decision, true, reported)
+  working.bodies.set(call.id, operation.bodies)
+  reserve(working, decision.reserve)
+  return decision.verdict === 'hold'
+    ? { kind: 'held', call: hold(working, call, plan, decision, reported) }
+    : { kind: 'started', call: begin(working, call, decision.reserve, operation.timeout_ms, reported), begun: working.begun }
+}
+
+/** The intent: from here on the call may have an effect. */
+export function begin(
+  working: Working,
+  call: Call,
+  reserved: readonly Want[],
+  timeout_ms: number,
+  reported: readonly string[],
+): Call {
+  const { now } = working
+  const entry = write(
+    working,
+    'call.started',
+    {
+      ...callFields(call),
+      attempt: 1,
+      policy: call.policy,
+      cost: call.cost === null ? null : { ...call.cost },
+      digests: digestsOf(working, call.id),
+      reserve: moved(reserved),
+      ...(reported.length > 0 ? { reported } : {}),
+    },
+    { call: call.id, session: call.session },
+  )
+  return put(working, {
+    ...call,
+    state: 'executing',
+    bound: call.key !== null,
+    reserve: reserved,
+    attempt: 1,
+    intent_at: now,
+    not_after: now + timeout_ms,
+    updated_at: now,
+    entry,
+  })
+}
+
+/** People are asked. The card is bound to call, request, cost, needs and expiry (R12). */
+export function hold(
+  working: Working,
+  call: Call,
+  plan: Plan,
+  decision: Extract<Decision, { verdict: 'hold' }>,
+  reported: readonly string[],
+  again?: string,
+): Call {
+  const { now } = working
+  const expires_at = now + decision.expires_ms
+  // The card is new: what was said to another card counts no more.
+  const need: NeedState[] = decision.need.map((line) => ({ ...line, have: 0 }))
+  const card = cardOf({ call: call.id, request: plan.request, cost: plan.cost, need, expires_at }, saltOf(working, call.id))
+  const entry = write(
+    working,
+    'call.held',
+    {
+      ...callFields(call),
+      policy: plan.policy,
+      cost: plan.cost === null ? null : { ...plan.cost },
+      need: need.map(({ line, count, of }) => ({ line, count, of })),
+      card,
+      expires_at: new Date(expires_at).toISOString(),
+      digests: digestsOf(working, call.id),
+      reserve: moved(decision.reserve),
+      ...(reported.length > 0 ? { reported } : {}),
+      ...(again === undefined ? {} : { again }),
+    },
+    { call: call.id, session: call.session },
+  )
+  return put(working, {
+    ...call,
+    state: 'held',
+    bound: call.key !== null,
+    policy: plan.policy,
+    summary: plan.summary,
+    cost: plan.cost,
+    reserve: decision.reserve,
+    need,
+    approvals: [],
+    card,
+    expires_at,
+    updated_at: now,
+    entry,
+  })
+}
+
+function deny(
+  working: Working,
+  operation: Admit,
+  call: Call,
+  refusal: { code: string; because: readonly Because[]; retry_at: number | null },
+  charged: boolean,
+  reported: readonly string[] = [],
+): Admitted {
+  const { plan } = operation
+  working.bodies.set(call.id, operation.bodies)
+  // A guesser pays for each refusal; one that is refused for guessing too much does not pay again.
+  const guessing = refusal.because.length > 0 && refusal.because.every(({ because }) => because.endsWith('.attempts'))
+  const charges = charged && !guessing ? [plan.attempts] : []
+  for (const want of charges) use(working, want, working.now)
+  const because = refusal.because.map((line) => line.because).filter((line) => line !== '')
+  const entry = write(
+    working,
+    'call.denied',
+    {
+      ...callFields(call),
+      code: refusal.code,
+      because,
+      policy: plan.policy,
+      digests: digestsOf(working, call.id),
+      ...(charges.length > 0 ? { spend: moved(charges) } : {}),
+      ...(reported.length > 0 ? { reported } : {}),
+    },
+    { call: call.id, session: call.session },
+  )
+  const denied = put(working, {
+    ...call,
+    state: 'denied',
+    code: refusal.code,
+    because,
+    detail: detailOf(refusal.because),
+    retry_at: refusal.retry_at,
+    reserve: plan.want,
+    entry,
+  })
+  return { kind: 'denied', call: denied }
+}
+
+/** Weighed under another policy or other switches, or on facts that are too old by now. */
+export function isStale(working: Working, operation: { plan: Plan; facts_until: number | null }): boolean {
+  const { plan, facts_until } = operation
+  if (plan.policy !== working.policy || plan.switches !== working.switches.version) return true
+  return facts_until !== null && working.begun > facts_until
+}
+
+/** `grants.stripe.refund.max: never more than …`: the first line that said no speaks. */
+export function detailOf(because: readonly Because[]): string {
+  const [first] = because
+  if (first === undefined) return 'The policy refuses this call.'
+  return first.because === '' ? first.message : `${first.because}: ${first.message}`
+}
+
+/** `freeze all`, `freeze role`, `freeze action` are built in; they stop everything that is not a read. */
+export function frozenBy(
+  switches: Switches,
+  role: string,
+  action: string,
+  effect: Effect,
+): { because: Because[]; reason: string } | null {
+  if (effect === 'read') return null
+  for (const name of ['all', `role:${role}`, `action:${action}`]) {
+    const position = switches.positions[name]
+    if (position?.on === true) {
+      const message = `People have frozen ${name.replace(':', ' ')}: ${position.reason}`
+      return { because: [{ because: `switches.${name}`, message }], reason: message }
+    }
+  }
+  return null
+}
+
+export function useOf(working: Working, own: readonly Want[], approvals: readonly Approval[]): Use {
+  return { now: working.now, limit: (id) => peek(working, id), own, approvals }
+}
+
+/** HMACs of what is kept beside the ledger, under the call's salt. */
+export function digestsOf(working: Working, call: string): JsonObject {
+  const kept = working.bodies.get(call)
+  const salt = saltOf(working, call)
+  const digests: { [name: string]: string } = {}
+  for (const name of ['input', 'facts', 'request', 'output'] as const) {
+    const text = kept?.[name]
+    if (text !== undefined && text !== null) digests[name] = digestOf(salt, text)
+  }
+  return digests
+}
+
+export function saltOf(working: Working, call: string): string {
+  const salt = working.salts.get(call)
+  if (salt === undefined) throw new Error(`the salt of ${call} was not loaded`)
+  return salt
+}
+
+function boundCall(working: Working, principal: string, plan: Plan, key: string): Call | undefined {
+  const id = working.keys.get(keyName(principal, plan.role, plan.action, key))
+  return id === undefined ? undefined : working.calls.get(id)
+}
+
+function received(working: Working, operation: Admit, session: SessionRow): Call {
+  const { plan } = operation
+  return {
+    id: operation.call,
+    state: 'denied',
+    action: plan.action,
+    role: plan.role,
+    effect: plan.effect,
+    backend: plan.backend,
+    principal: operation.principal,
+    requester: session.requester,
+    session: session.id,
+    lineage: session.lineage,
+    key: operation.key,
+    bound: false,
+    fingerprint: operation.fingerprint,
+    policy: plan.policy,
+    summary: plan.summary,
+    cost: plan.cost,
+    reserve: [],
+    need: [],
+    approvals: [],
+    card: null,
+    expires_at: null,
+    attempt: 0,
+    doubt: [],
+    intent_at: null,
+    not_after: null,
+    created_at: working.now,
+    updated_at: working.now,
+    code: null,
+    detail: null,
+    because: [],
+    next: plan.next,
+    retry_at: null,
+    evidence: {},
+    settles: [],
+    barred: plan.barred,
+    replay_until: null,
+    entry: '',
+  }
+}

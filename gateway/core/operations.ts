@@ -1,0 +1,197 @@
+import type { Approval, Bodies, Call, Json, JsonObject, Outcome, Plan, PolicyText, Session } from './types.ts'
+
+/**
+ * What can happen to the store's state: plain data, folded by fold.ts. Each operation is one legal arrow of a call's
+ * state machine (or of a session's or switch's), or none.
+ */
+
+export interface SessionRow extends Session {
+  readonly token_hash: string
+  readonly issuer: string
+  readonly jti: string | null
+  readonly proof: string
+  readonly policy: string
+  readonly prompt: string | null
+  readonly ended_at: number | null
+  readonly ended_reason: 'logout' | 'revoked' | 'renewed' | 'role_removed' | null
+}
+
+export interface Switches {
+  /** Grows with every change; a plan weighed under another version goes back. */
+  readonly version: number
+  readonly positions: { readonly [name: string]: { readonly on: boolean; readonly reason: string; readonly person: string; readonly at: number } }
+}
+
+/** Opens a call: denied, held or intent with attempt 1 started. */
+export interface Admit {
+  readonly op: 'admit'
+  readonly call: string
+  readonly session: string
+  readonly principal: string
+  readonly key: string | null
+  readonly fingerprint: string
+  readonly plan: Plan
+  /** Monotonic ms (as Working.begun) until which the plan's facts are young enough; later they are fetched again. */
+  readonly facts_until: number | null
+  readonly bodies: Bodies
+  /** A refusal that no plan could be made for: input_invalid, not_granted, frozen, a fact that failed. */
+  readonly refuse?: { readonly code: 'not_granted' | 'input_invalid' | 'key_reused' | 'frozen' | 'denied' | 'rate_limited'; readonly detail: string; readonly because: readonly string[]; readonly retry_at?: number | null }
+  readonly timeout_ms: number
+}
+export type Admitted =
+  | { readonly kind: 'bound'; readonly call: Call; readonly same: boolean }
+  /** The plan's policy or switches are not the current ones, or its facts are too old: gather and weigh again. */
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'session'; readonly code: 'session_expired' | 'session_revoked' }
+  | { readonly kind: 'denied' | 'held'; readonly call: Call }
+  | { readonly kind: 'started'; readonly call: Call; readonly begun: number }
+
+/** One more yes, with today's facts weighed again (R12). */
+export interface Approve {
+  readonly op: 'approve'
+  readonly call: string
+  readonly approval: Approval
+  readonly plan: Plan
+  readonly facts_until: number | null
+  readonly bodies: Pick<Bodies, 'facts' | 'request'>
+  readonly timeout_ms: number
+}
+export type Approved =
+  | { readonly kind: 'stale' | 'no_such_call' }
+  | { readonly kind: 'not_eligible' | 'own_call' | 'card_changed' | 'already_decided' | 'frozen' | 'expired' | 'cancelled'; readonly call: Call }
+  | { readonly kind: 'held' | 'denied'; readonly call: Call }
+  | { readonly kind: 'started'; readonly call: Call; readonly begun: number }
+
+export interface Reject {
+  readonly op: 'reject'
+  readonly call: string
+  readonly person: { readonly id: string; readonly name: string; readonly groups: readonly string[] }
+  readonly reason: string
+}
+export type Rejected = { readonly kind: 'rejected' | 'not_eligible' | 'own_call' | 'already_decided' | 'expired'; readonly call: Call } | { readonly kind: 'no_such_call' }
+
+/** While held, by the principal; a held or not yet started call also by the end of a session. */
+export interface Cancel {
+  readonly op: 'cancel'
+  readonly call: string
+  readonly by: string
+  readonly reason: string
+  /** Only by the owner of this running attempt, who knows that no byte of it left. */
+  readonly attempt?: number
+}
+export type Cancelled = { readonly kind: 'cancelled' | 'not_held'; readonly call: Call } | { readonly kind: 'no_such_call' }
+
+/** Every hold whose time is over becomes expired. */
+export interface Expire {
+  readonly op: 'expire'
+}
+export type Expired = { readonly calls: readonly Call[]; readonly next: number | null }
+
+/** A further attempt at a call in doubt (R7) or in intent. `attempt` is the number it expects to follow. */
+export interface Start {
+  readonly op: 'start'
+  readonly call: string
+  readonly attempt: number
+  readonly timeout_ms: number
+}
+export type Started = { readonly kind: 'started'; readonly call: Call; readonly begun: number } | { readonly kind: 'refused'; readonly reason: 'fenced' | 'revoked' | 'frozen' | 'state'; readonly call: Call }
+
+/** The end of an attempt (R4: fenced by its number). `output` is the filtered answer as JSON text. */
+export interface Settle {
+  readonly op: 'settle'
+  readonly call: string
+  readonly attempt: number
+  readonly outcome: Outcome
+  readonly output: string | null
+  /** How long the kept output answers a repeated key. */
+  readonly replay_ms: number
+}
+/** What asking the backend found out about a call in doubt. */
+export interface Reconcile {
+  readonly op: 'reconcile'
+  readonly call: string
+  readonly attempt: number
+  readonly found: 'done' | 'refused' | 'cannot_tell'
+  readonly reason: string
+  readonly evidence: JsonObject
+  readonly output: string | null
+  readonly replay_ms: number
+}
+/** A person's word on a needs_human call; two different people with the same word settle it. */
+export interface PersonSettles {
+  readonly op: 'person_settles'
+  readonly call: string
+  readonly person: { readonly id: string; readonly name: string; readonly groups: readonly string[] }
+  readonly outcome: 'done' | 'refused'
+  readonly reason: string
+}
+export type Settled = { readonly kind: 'settled' | 'fenced'; readonly call: Call } | { readonly kind: 'no_such_call' }
+export type PersonSettled = { readonly kind: 'settled' | 'one_more' | 'same_person' | 'own_call' | 'not_open'; readonly call: Call } | { readonly kind: 'no_such_call' }
+
+/** A call found executing by a process that did not start its attempt: in doubt from now on. */
+export interface TakeOver {
+  readonly op: 'take_over'
+  readonly call: string
+}
+
+export interface IssueSession {
+  readonly op: 'session.issue'
+  readonly session: Omit<SessionRow, 'ended_at' | 'ended_reason' | 'issued_at' | 'expires_at'>
+  readonly lifetime_ms: number
+  readonly live_max: number
+  /** The issuer says `once`: a second use of the jti is refused. */
+  readonly once: boolean
+}
+export type Issued = { readonly kind: 'issued'; readonly session: SessionRow; readonly entry: string } | { readonly kind: 'too_many' | 'proof_used' }
+
+export interface DenySession {
+  readonly op: 'session.deny'
+  /** As far as it is known: never unverified text longer than 200 characters. */
+  readonly role: string | null
+  readonly principal: string | null
+  readonly issuer: string | null
+  readonly reason: string
+}
+export interface EndSession {
+  readonly op: 'session.end'
+  readonly session: string
+  readonly reason: 'logout' | 'revoked' | 'role_removed'
+  readonly by: string
+}
+export type Ended = { readonly kind: 'ended' | 'already'; readonly session: SessionRow } | { readonly kind: 'no_such_session' }
+
+export interface SetSwitch {
+  readonly op: 'switch'
+  /** `all`, `role:R`, `action:A`, or a switch of the policy. */
+  readonly name: string
+  readonly on: boolean
+  readonly reason: string
+  readonly person: string
+}
+export interface LoadPolicy {
+  readonly op: 'policy'
+  readonly digest: string
+  readonly texts: readonly PolicyText[]
+}
+/** An entry that moves no state: gateway.started, credential.fetched, requests.refused, approval.refused … */
+export interface Note {
+  readonly op: 'note'
+  readonly kind: string
+  readonly fields: { readonly [name: string]: Json }
+}
+
+export type Operation =
+  | Admit | Approve | Reject | Cancel | Expire | Start | Settle | Reconcile | PersonSettles | TakeOver
+  | IssueSession | DenySession | EndSession | SetSwitch | LoadPolicy | Note
+
+export type ResultOf<O extends Operation> = O extends Admit ? Admitted
+  : O extends Approve ? Approved
+  : O extends Reject ? Rejected
+  : O extends Cancel ? Cancelled
+  : O extends Expire ? Expired
+  : O extends Start ? Started
+  : O extends Settle | Reconcile | TakeOver ? Settled
+  : O extends PersonSettles ? PersonSettled
+  : O extends IssueSession ? Issued
+  : O extends EndSession ? Ended
+  : { readonly entry: string }

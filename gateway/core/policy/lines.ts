@@ -1,0 +1,358 @@
+import type { TypeScope } from '../expression.ts'
+import { formatAmount, parseAmounts } from '../money.ts'
+import type { Amounts, ApprovalLine, By, LimitLine, MaxLine, RequireLine } from '../types.ts'
+import { parseLimit, parseRate } from '../window.ts'
+import type { SharedBudget } from './budgets.ts'
+import { durationAt, expressionAt, expressionOf, flagAt, has, itemsAt, known, textAt } from './compiling.ts'
+import type { Compiling } from './compiling.ts'
+import { didYouMean } from './finding.ts'
+import { peopleGroup } from './identity.ts'
+import { at, sound, valueAt } from './place.ts'
+import type { Piece } from './place.ts'
+
+/** Where a grant's lines stand and what they may speak of. */
+export interface GrantPlace {
+  readonly role: string
+  readonly action: string
+  readonly timezone: string
+  readonly scope: TypeScope
+  readonly budgets: ReadonlyMap<string, SharedBudget>
+  /** Shared budgets that somebody draws from. */
+  readonly drawn: Set<string>
+}
+
+/** A line that speaks of money (or of a counted thing), for the checks across lines. */
+export interface Priced {
+  readonly piece: Piece
+  readonly because: string
+  readonly amounts: Amounts
+  readonly what: string
+}
+
+interface Written {
+  readonly piece: Piece
+  /** Where the text of the line stands: itself, or its `limit:`. */
+  readonly said: Piece
+  readonly suffix: string
+  readonly because: string
+  readonly report: boolean
+  readonly name: string | null
+}
+
+/** The lines under a key, whether it holds one or a list; `max` and `rate` need no index when they stand alone. */
+function linesAt(place: GrantPlace, piece: Piece, key: string, indexed: boolean): Written[] {
+  const value = valueAt(piece)
+  if (value === undefined || value === null) return []
+  const pieces = Array.isArray(value) ? itemsAt(piece) : [piece]
+  return pieces.filter(sound).map((line, index) => {
+    const isMap = typeof valueAt(line) === 'object'
+    const name = isMap ? textAt(at(line, 'name')) : null
+    const suffix = name ?? (indexed || Array.isArray(value) ? `${key}[${index}]` : key)
+    return {
+      piece: line,
+      said: isMap ? at(line, 'limit') : line,
+      suffix,
+      because: `grants.${place.action}.${suffix}`,
+      report: isMap && textAt(at(line, 'mode')) === 'report',
+      name,
+    }
+  })
+}
+
+export function maxLines(
+  compiling: Compiling,
+  place: GrantPlace,
+  piece: Piece,
+): { lines: MaxLine[]; priced: Priced[] } {
+  const lines: MaxLine[] = []
+  const priced: Priced[] = []
+  for (const line of linesAt(place, piece, 'max', false)) {
+    const max = amountsAt(compiling, line.said, textAt(line.said) ?? '', 0)
+    if (max === null) continue
+    lines.push({ because: line.because, owner: place.role, report: line.report, max })
+    priced.push({ piece: line.said, because: line.because, amounts: max, what: 'max' })
+  }
+  return { lines, priced }
+}
+
+export function budgetLines(
+  compiling: Compiling,
+  place: GrantPlace,
+  piece: Piece,
+): { lines: LimitLine[]; priced: Priced[] } {
+  const lines: LimitLine[] = []
+  const priced: Priced[] = []
+  for (const line of linesAt(place, piece, 'budget', true)) {
+    const text = textAt(line.said) ?? ''
+    const made =
+      / per /.test(text) || /^[0-9]/.test(text)
+        ? ownBudget(compiling, place, line, text)
+        : sharedBudget(compiling, place, line, text)
+    if (made === null) continue
+    lines.push(made)
+    priced.push({ piece: line.said, because: made.because, amounts: made.max, what: 'budget' })
+  }
+  return { lines, priced }
+}
+
+function ownBudget(compiling: Compiling, place: GrantPlace, line: Written, text: string): LimitLine | null {
+  const { limit, by: byText, offset } = splitBy(text)
+  const parsed = parseLimit(limit, place.timezone)
+  if (!parsed.ok) {
+    compiling.report.error(line.said, parsed.message, parsed.hint)
+    return null
+  }
+  const by = byText === null ? byAt(compiling, place, line.piece) : byOf(compiling, place, byText, line.said, offset)
+  if (by === null) return null
+  const { because, report, suffix: name } = line
+  return {
+    because,
+    owner: place.role,
+    report,
+    kind: 'budget',
+    name,
+    shared: null,
+    max: parsed.max,
+    window: parsed.window,
+    per: parsed.per,
+    by,
+  }
+}
+
+/** `NAME` or `NAME of facts.x.y`. */
+function sharedBudget(compiling: Compiling, place: GrantPlace, line: Written, text: string): LimitLine | null {
+  const at_of = text.indexOf(' of ')
+  const name = at_of < 0 ? text : text.slice(0, at_of)
+  if (!/^[a-z][a-z0-9_-]*$/.test(name)) {
+    compiling.report.error(
+      line.said,
+      `"${text}" is no limit`,
+      'write 500.00 USD per day, the name of a shared budget, or NAME of facts.x.y',
+    )
+    return null
+  }
+  if (!known(compiling, 'budgets', name, line.said)) return null
+  place.drawn.add(name)
+  const budget = place.budgets.get(name)
+  if (budget === undefined) return null
+  if (has(at(line.piece, 'by')) && typeof valueAt(line.piece) === 'object') {
+    compiling.report.error(at(line.piece, 'by'), `\`${name}\` says itself what it counts by`, 'take `by:` out', 'key')
+    return null
+  }
+  if (budget.keyed !== null && at_of < 0) {
+    compiling.report.error(
+      line.said,
+      `\`${name}\` counts by ${budget.keyed}, and this does not say whose`,
+      `write ${name} of facts.x.y`,
+    )
+    return null
+  }
+  if (budget.keyed === null && at_of >= 0) {
+    compiling.report.error(
+      line.said,
+      `\`${name}\` is one counter for all`,
+      `write ${name} alone, or give the budget a \`by:\``,
+      { offset: at_of + 1, length: text.length },
+    )
+    return null
+  }
+  const by = budget.keyed === null ? budget.by : keyOf(compiling, place, text.slice(at_of + 4), line.said, at_of + 4)
+  if (by === null) return null
+  const suffix = line.name ?? name
+  return {
+    because: `grants.${place.action}.${suffix}`,
+    owner: place.role,
+    report: line.report,
+    kind: 'budget',
+    name: suffix,
+    shared: name,
+    max: budget.max,
+    window: budget.window,
+    per: budget.per,
+    by,
+  }
+}
+
+export function rateLines(compiling: Compiling, place: GrantPlace, piece: Piece): LimitLine[] {
+  return linesAt(place, piece, 'rate', false).flatMap((line) => {
+    const { limit, by: byText, offset } = splitBy(textAt(line.said) ?? '')
+    const parsed = parseRate(limit)
+    if (!parsed.ok) {
+      compiling.report.error(line.said, parsed.message, parsed.hint)
+      return []
+    }
+    const by = byText === null ? byAt(compiling, place, line.piece) : byOf(compiling, place, byText, line.said, offset)
+    if (by === null) return []
+    const { because, report, suffix: name } = line
+    const max = { calls: parsed.max }
+    return [
+      {
+        because,
+        owner: place.role,
+        report,
+        kind: 'rate' as const,
+        name,
+        shared: null,
+        max,
+        window: parsed.window,
+        per: parsed.per,
+        by,
+      },
+    ]
+  })
+}
+
+export function serializeLine(compiling: Compiling, place: GrantPlace, piece: Piece): LimitLine[] {
+  const value = expressionAt(compiling, piece, place.scope, 'any')
+  if (value === null) return []
+  return [
+    {
+      because: `grants.${place.action}.serialize`,
+      owner: place.role,
+      report: false,
+      kind: 'serialize',
+      name: 'serialize',
+      shared: null,
+      max: { calls: 1 },
+      window: { kind: 'gauge' },
+      per: 'at once',
+      by: { kind: 'fact', value },
+    },
+  ]
+}
+
+export function requireLines(compiling: Compiling, place: GrantPlace, piece: Piece): RequireLine[] {
+  return linesAt(place, piece, 'require', true).flatMap((line) => {
+    const that = expressionAt(compiling, at(line.piece, 'that'), place.scope, 'bool')
+    if (that === null) return []
+    return [
+      {
+        because: line.because,
+        owner: place.role,
+        report: line.report,
+        that,
+        else: textAt(at(line.piece, 'else')) ?? '',
+      },
+    ]
+  })
+}
+
+export function approvalLines(
+  compiling: Compiling,
+  place: GrantPlace,
+  piece: Piece,
+): { lines: ApprovalLine[]; priced: Priced[] } {
+  const lines: ApprovalLine[] = []
+  const priced: Priced[] = []
+  for (const line of linesAt(place, piece, 'approval', true)) {
+    const made = approvalLine(compiling, place, line, priced)
+    if (made !== null) lines.push(made)
+  }
+  return { lines, priced }
+}
+
+function approvalLine(compiling: Compiling, place: GrantPlace, line: Written, priced: Priced[]): ApprovalLine | null {
+  const byText = textAt(at(line.piece, 'by')) ?? ''
+  const [count = '1', of = ''] = byText.split(' of ')
+  peopleGroup(compiling, of, at(line.piece, 'by'), { offset: byText.length - of.length, length: of.length })
+
+  const above = aboveAt(compiling, place, at(line.piece, 'above'))
+  const upToPiece = at(line.piece, 'up_to')
+  const up_to = has(upToPiece) ? amountsAt(compiling, upToPiece, textAt(upToPiece) ?? '', 0) : null
+  if (above === 'wrong' || (up_to === null && has(upToPiece))) return null
+  if (above !== null)
+    priced.push({ piece: at(line.piece, 'above'), because: line.because, amounts: above.amounts, what: 'above' })
+  if (up_to !== null) priced.push({ piece: upToPiece, because: line.because, amounts: up_to, what: 'up_to' })
+  for (const [unit, most] of Object.entries(up_to ?? {})) {
+    const least = above?.amounts[unit]
+    if (least !== undefined && least >= most) {
+      const [low, high] = [formatAmount({ unit, amount: least }), formatAmount({ unit, amount: most })]
+      compiling.report.error(
+        upToPiece,
+        `nothing is above ${low} and up to ${high}`,
+        'write more in `up_to` than in `above`',
+      )
+    }
+  }
+  const when = expressionAt(compiling, at(line.piece, 'when'), place.scope, 'bool')
+  if (when === null && has(at(line.piece, 'when'))) return null
+  return {
+    because: line.because,
+    owner: place.role,
+    report: line.report,
+    above: above?.amounts ?? null,
+    window: above?.window ?? null,
+    up_to,
+    when,
+    count: Number(count),
+    of,
+    expires_ms: durationAt(compiling, at(line.piece, 'expires'), '24h'),
+    passkey: flagAt(at(line.piece, 'passkey')),
+  }
+}
+
+/** `50.00 USD`, or `100.00 USD per rolling 24h by facts.charge.customer`. */
+function aboveAt(
+  compiling: Compiling,
+  place: GrantPlace,
+  piece: Piece,
+): { amounts: Amounts; window: ApprovalLine['window'] } | null | 'wrong' {
+  const text = textAt(piece)
+  if (text === null) return null
+  if (!text.includes(' per ')) {
+    const amounts = amountsAt(compiling, piece, text, 0)
+    return amounts === null ? 'wrong' : { amounts, window: null }
+  }
+  const { limit, by: byText, offset } = splitBy(text)
+  const parsed = parseLimit(limit, place.timezone)
+  if (!parsed.ok) {
+    compiling.report.error(piece, parsed.message, parsed.hint)
+    return 'wrong'
+  }
+  const by: By | null = byText === null ? { kind: 'role' } : byOf(compiling, place, byText, piece, offset)
+  return by === null ? 'wrong' : { amounts: parsed.max, window: { window: parsed.window, per: parsed.per, by } }
+}
+
+function amountsAt(compiling: Compiling, piece: Piece, text: string, offset: number): Amounts | null {
+  const parsed = parseAmounts(text)
+  if (parsed.ok) return parsed.amounts
+  compiling.report.error(piece, parsed.message, parsed.hint, { offset, length: text.length })
+  return null
+}
+
+/** `LIMIT by BY`: the first ` by ` after the window, because an expression may hold the word in a text. */
+function splitBy(text: string): { limit: string; by: string | null; offset: number } {
+  const found = text.indexOf(' by ')
+  return found < 0
+    ? { limit: text, by: null, offset: 0 }
+    : { limit: text.slice(0, found), by: text.slice(found + 4), offset: found + 4 }
+}
+
+function byAt(compiling: Compiling, place: GrantPlace, line: Piece): By | null {
+  const piece = at(line, 'by')
+  const text = typeof valueAt(line) === 'object' ? textAt(piece) : null
+  return text === null ? { kind: 'role' } : byOf(compiling, place, text, piece, 0)
+}
+
+function byOf(compiling: Compiling, place: GrantPlace, text: string, piece: Piece, offset: number): By | null {
+  if (text === 'role' || text === 'session' || text === 'requester') return { kind: text }
+  if (/^[a-z]+$/.test(text)) {
+    compiling.report.error(
+      piece,
+      `a limit does not count by \`${text}\``,
+      didYouMean(
+        text,
+        ['role', 'session', 'requester'],
+        'write role, session, requester, or an expression like facts.x.y',
+      ),
+      { offset, length: text.length },
+    )
+    return null
+  }
+  return keyOf(compiling, place, text, piece, offset)
+}
+
+function keyOf({ report }: Compiling, place: GrantPlace, text: string, piece: Piece, offset: number): By | null {
+  const value = expressionOf(report, text, piece, offset, place.scope, 'any')
+  return value === null ? null : { kind: 'fact', value }
+}

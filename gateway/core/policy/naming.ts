@@ -1,0 +1,170 @@
+import type { ValidateFunction } from 'ajv'
+import { KEYS, languageOf } from '../language.ts'
+import type { AdapterSchemas, Kind } from '../language.ts'
+import type { PolicyText } from '../types.ts'
+import { entriesAt, itemsAt, textAt } from './compiling.ts'
+import type { Named } from './compiling.ts'
+import { didYouMean } from './finding.ts'
+import type { Report } from './finding.ts'
+import { at, valueAt } from './place.ts'
+import type { Document, Piece } from './place.ts'
+import { beginningOf, readDocuments } from './reading.ts'
+import { checkStructure, structureOf } from './structure.ts'
+
+/** One document, known for what it is, its shape checked. */
+export interface KindPiece {
+  readonly kind: Kind
+  readonly piece: Piece
+}
+
+/** More than this is no policy directory. */
+const FILES_MOST = 500
+const CHARACTERS_MOST = 4 * 1024 * 1024
+
+/** Reads every file strictly, tells what each document is by its keys, and holds it to the language. */
+export function readPolicy(texts: readonly PolicyText[], adapters: AdapterSchemas, report: Report): KindPiece[] {
+  const characters = texts.reduce((sum, { text }) => sum + text.length, 0)
+  if (texts.length > FILES_MOST || characters > CHARACTERS_MOST) {
+    const [first] = texts
+    if (first !== undefined) {
+      report.error(
+        beginningOf(first),
+        `a policy has at most ${FILES_MOST} files and ${CHARACTERS_MOST / 1024 / 1024} MB`,
+      )
+    }
+    return []
+  }
+  const validators = validatorsOf(adapters)
+  const pieces: KindPiece[] = []
+  for (const text of texts) {
+    for (const document of readDocuments(text, report)) {
+      if (isTest(text.path)) continue
+      const kind = kindOf(document, report)
+      if (kind === null) continue
+      const piece: Piece = { document, path: [] }
+      if (kind === 'route')
+        report.error(at(piece, 'route'), 'routes are not in this version', 'routes come with the proxy', 'key')
+      else if (kind === 'tests')
+        report.error(
+          at(piece, 'tests'),
+          'tests stand in a file that ends in .test.yaml',
+          'move the document there',
+          'key',
+        )
+      else {
+        if (!document.unreadable) checkStructure(piece, document.value, validators[kind], report)
+        pieces.push({ kind, piece })
+      }
+    }
+  }
+  return pieces
+}
+
+export function isTest(path: string): boolean {
+  return path.endsWith('.test.yaml')
+}
+
+const compiled = new WeakMap<AdapterSchemas, { readonly [kind in Kind]: ValidateFunction }>()
+
+function validatorsOf(adapters: AdapterSchemas): { readonly [kind in Kind]: ValidateFunction } {
+  const found = compiled.get(adapters)
+  if (found !== undefined) return found
+  const schemas = Object.entries(languageOf(adapters)).map(([kind, schema]) => [kind, structureOf(schema)])
+  const made = Object.fromEntries(schemas) as { readonly [kind in Kind]: ValidateFunction }
+  compiled.set(adapters, made)
+  return made
+}
+
+/** The first key that says what a document is. */
+function kindOf(document: Document, report: Report): Kind | null {
+  const keys = Object.keys(document.value)
+  for (const kind of ORDER) if (KEYS[kind].some((key) => keys.includes(key))) return kind
+  const piece: Piece = { document, path: keys.length === 0 ? [] : [keys[0] ?? ''] }
+  const known = ORDER.flatMap((kind) => KEYS[kind])
+  const hint =
+    keys.map((key) => didYouMean(key, known)).find((said) => said?.startsWith('did you mean')) ??
+    `one of its keys is: ${known.join(', ')}`
+  report.error(piece, 'no key says what this document is', hint, 'key')
+  return null
+}
+/** `role:` and `action:` first: the keys of the others may one day stand in them. */
+const ORDER: readonly Kind[] = ['role', 'action', 'route', 'tests', 'backends', 'identity', 'guardrails', 'budgets']
+
+export interface Naming {
+  readonly byName: { readonly [kind in Named]: Map<string, Piece> }
+  readonly guardrails: readonly Piece[]
+  readonly people: Piece | undefined
+  readonly sessions: Piece | undefined
+}
+
+/** Who is called what, over all documents. A name that stands twice is a finding at the second place. */
+export function collectNames(pieces: readonly KindPiece[], report: Report): Naming {
+  const byName: Naming['byName'] = {
+    backends: new Map(),
+    issuers: new Map(),
+    groups: new Map(),
+    budgets: new Map(),
+    switches: new Map(),
+    actions: new Map(),
+    roles: new Map(),
+  }
+  const once = new Map<string, Piece>()
+  const guardrails: Piece[] = []
+  const said = new Set<string>()
+  for (const { kind, piece } of pieces) {
+    for (const key of ['backends', 'issuers', 'groups', 'budgets', 'switches'] as const) {
+      if (!KEYS[kind].includes(key)) continue
+      for (const [name, place] of entriesAt(at(piece, key))) claim(byName[key], name, place, report)
+    }
+    for (const key of ['people', 'sessions']) {
+      if (kind === 'identity' && Object.hasOwn(piece.document.value, key)) claim(once, key, at(piece, key), report)
+    }
+    if (kind === 'action' || kind === 'role') {
+      const name = valueAt(at(piece, kind))
+      if (typeof name === 'string')
+        claim(byName[kind === 'action' ? 'actions' : 'roles'], name, piece, report, at(piece, kind))
+    }
+    for (const guardrail of kind === 'guardrails' ? itemsAt(at(piece, 'guardrails')) : []) {
+      guardrails.push(guardrail)
+      const name = textAt(at(guardrail, 'name'))
+      if (name !== null && said.has(name))
+        report.error(at(guardrail, 'name'), `there is a guardrail \`${name}\` already`, 'choose another name')
+      if (name !== null) said.add(name)
+    }
+  }
+  for (const [name, place] of byName.switches) {
+    if (name === 'all') report.error(place, '`all` is a switch of the gateway itself', 'choose another name', 'key')
+  }
+  checkTools(byName.actions, report)
+  return { byName, guardrails, people: once.get('people'), sessions: once.get('sessions') }
+}
+
+function claim(names: Map<string, Piece>, name: string, piece: Piece, report: Report, place = piece): void {
+  const first = names.get(name)
+  if (first === undefined) names.set(name, piece)
+  else
+    report.error(
+      place,
+      `\`${name}\` is defined already, in ${first.document.file}`,
+      'keep one of the two',
+      place === piece ? 'key' : 'value',
+    )
+}
+
+const BUILT_IN = ['call_status', 'call_cancel', 'limits', 'session_info']
+
+/** A tool has the action's name with `_` for `.`: two actions must not become one tool. */
+function checkTools(actions: ReadonlyMap<string, Piece>, report: Report): void {
+  const tools = new Map<string, string>(BUILT_IN.map((tool) => [tool, 'a tool of the gateway']))
+  for (const [name, piece] of actions) {
+    const tool = name.replaceAll('.', '_')
+    const other = tools.get(tool)
+    if (other !== undefined)
+      report.error(
+        at(piece, 'action'),
+        `as a tool this is called \`${tool}\`, and so is ${other}`,
+        'choose another name',
+      )
+    tools.set(tool, `\`${name}\``)
+  }
+}

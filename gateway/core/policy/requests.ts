@@ -1,0 +1,109 @@
+import type { ValidateFunction } from 'ajv'
+import type { TypeScope } from '../expression.ts'
+import { factSchema, recheckSchema } from '../language.ts'
+import type { AdapterSchemas } from '../language.ts'
+import type { Placement } from '../template.ts'
+import type { Json, JsonObject, JsonSchema, Page, Template } from '../types.ts'
+import { entriesAt, expressionAt, templateAt, textAt } from './compiling.ts'
+import type { Compiling } from './compiling.ts'
+import { at, sound, valueAt } from './place.ts'
+import type { Path, Piece } from './place.ts'
+import { checkStructure, structureOf } from './structure.ts'
+
+type Use = 'request' | 'fact' | 'recheck'
+
+const schemas: { readonly [use in Use]: (request: JsonSchema) => JsonSchema } = {
+  request: (request) => request,
+  fact: factSchema,
+  recheck: recheckSchema,
+}
+/** Keys of ours beside the request of a fact or a recheck. */
+const OURS = new Set(['keep', 'absent', 'page', 'complete', 'backend', 'happened'])
+
+const validators = new WeakMap<AdapterSchemas, Map<string, ValidateFunction>>()
+
+function validator(adapters: AdapterSchemas, adapter: string, use: Use): ValidateFunction {
+  const known = validators.get(adapters) ?? new Map<string, ValidateFunction>()
+  validators.set(adapters, known)
+  const found = known.get(`${adapter} ${use}`) ?? structureOf(schemas[use](adapters[adapter]?.request ?? {}))
+  known.set(`${adapter} ${use}`, found)
+  return found
+}
+
+/** A request in the shape that the backend's adapter asks for; null where it is not. */
+export function compileRequest(
+  compiling: Compiling,
+  adapter: string | null,
+  piece: Piece,
+  use: Use,
+  scope: TypeScope,
+): Template | null {
+  const value = valueAt(piece)
+  if (adapter === null || !sound(piece) || typeof value !== 'object' || value === null) return null
+  if (use !== 'request' && refuseWriting(compiling, piece, value as JsonObject)) return null
+  checkStructure(piece, value as Json, validator(compiling.adapters, adapter, use), compiling.report)
+  if (!sound(piece)) return null
+  const tree = Object.fromEntries(
+    Object.entries(value as JsonObject).filter(([key]) => use === 'request' || !OURS.has(key)),
+  )
+  const schema = compiling.adapters[adapter]?.request ?? {}
+  return templateAt(compiling, piece, tree, scope, (path) => placementIn(schema, path))
+}
+
+/** What the gateway asks by itself must not change anything. */
+function refuseWriting({ report }: Compiling, piece: Piece, value: JsonObject): boolean {
+  let found = false
+  for (const key of ['POST', 'PUT', 'PATCH', 'DELETE', 'form', 'json', 'write']) {
+    if (!Object.hasOwn(value, key)) continue
+    report.error(
+      at(piece, key),
+      `\`${key}\` could change something; what the gateway asks by itself only reads`,
+      'write GET',
+      'key',
+    )
+    found = true
+  }
+  return found
+}
+
+/** The closest `x-template` on the way to a place; values are the default. */
+export function placementIn(schema: JsonSchema, path: Path): Placement {
+  let placement: Placement = 'value'
+  let here: JsonSchema | undefined = schema
+  for (const step of [null, ...path]) {
+    if (step !== null && here !== undefined) here = memberSchema(here, step)
+    const said = here?.['x-template']
+    if (said === 'path' || said === 'value' || said === 'text' || said === 'none') placement = said
+  }
+  return placement
+}
+
+function memberSchema(schema: JsonSchema, step: string | number): JsonSchema | undefined {
+  const properties = schema['properties'] as { readonly [name: string]: JsonSchema } | undefined
+  if (properties !== undefined && Object.hasOwn(properties, step)) return properties[step]
+  for (const keyword of ['items', 'additionalProperties']) {
+    const inside = schema[keyword]
+    if (typeof inside === 'object' && inside !== null && !Array.isArray(inside)) return inside as JsonSchema
+  }
+  return undefined
+}
+
+export function compilePage(compiling: Compiling, piece: Piece): Page | null {
+  if (!sound(piece) || valueAt(piece) === undefined) return null
+  const scope: TypeScope = { last: 'any', output: 'any' }
+  const next: { [query: string]: Page['next'][string] } = {}
+  for (const [key, member] of entriesAt(piece)) {
+    const expression = key === 'while' || key === 'items' ? null : expressionAt(compiling, member, scope, 'any')
+    if (expression !== null) next[key] = expression
+  }
+  if (entriesAt(piece).every(([key]) => key === 'while' || key === 'items')) {
+    compiling.report.error(
+      piece,
+      '`page` does not say what the next request adds',
+      'write a query member, like `starting_after: last.id`',
+      'key',
+    )
+  }
+  const goesOn = expressionAt(compiling, at(piece, 'while'), { output: 'any' }, 'bool')
+  return goesOn === null ? null : { next, while: goesOn, items: textAt(at(piece, 'items')) ?? 'data' }
+}

@@ -1,0 +1,116 @@
+import type { SessionRow, Switches } from './operations.ts'
+import type { Bodies, Call, CallState, JsonObject, LimitState, PolicyText } from './types.ts'
+
+/**
+ * What a batch works on: the writer loads what its operations touch, folds them in arrival order, and writes back what
+ * changed, in one transaction.
+ */
+export interface Working {
+  /** The batch's clock, ms since the epoch (R14). */
+  readonly now: number
+  /** Monotonic ms at the transaction's begin: what permits count from (R3). */
+  readonly begun: number
+  /** Digest of the current policy, '' before the first. */
+  policy: string
+  switches: Switches
+  readonly calls: Map<string, Call>
+  /** keyName(…) → id of the call that binds it. */
+  readonly keys: Map<string, string>
+  readonly limits: Map<string, LimitState>
+  readonly sessions: Map<string, SessionRow>
+  /** Principal → live sessions. */
+  readonly live: Map<string, number>
+  /** `issuer jti` that were used before. */
+  readonly proofs: Set<string>
+  readonly salts: Map<string, string>
+  /** A fresh `ent_…`. */
+  readonly id: () => string
+
+  // what the writer writes back
+  readonly entries: NewEntry[]
+  readonly bodies: Map<string, Partial<Bodies> & { call: string }>
+  readonly texts: { digest: string; texts: readonly PolicyText[] }[]
+  readonly changed: { calls: Set<string>; limits: Set<string>; sessions: Set<string>; switches: boolean }
+}
+
+/** An entry before it has a place in the tree. `fields` follow `id`, `at`, `kind` in the hashed bytes. */
+export interface NewEntry {
+  readonly id: string
+  readonly at: number
+  readonly kind: string
+  readonly call: string | null
+  readonly session: string | null
+  readonly fields: JsonObject
+}
+
+/** What an operation needs loaded before it is folded. */
+export interface Touches {
+  readonly calls?: readonly string[]
+  readonly keys?: readonly { readonly principal: string; readonly role: string; readonly action: string; readonly key: string }[]
+  /** Beside these, the writer loads the limits in `reserve` of every call it loads. */
+  readonly limits?: readonly string[]
+  readonly sessions?: readonly string[]
+  /** All calls of this session that are held or in intent. */
+  readonly openCallsOfSession?: string
+  /** All held calls with expires_at <= now. */
+  readonly due?: boolean
+  /** Counts of live sessions of this principal, at now. */
+  readonly livePrincipal?: string
+  readonly proof?: { readonly issuer: string; readonly jti: string }
+}
+
+/** The arrows of 5-correctness; only these exist. `null`: a call that is not there yet. */
+const ARROWS: { readonly [from in CallState | 'received']: readonly CallState[] } = {
+  received: ['denied', 'held', 'intent', 'executing'],
+  held: ['held', 'intent', 'executing', 'denied', 'rejected', 'expired', 'cancelled'],
+  intent: ['executing', 'cancelled', 'not_sent'],
+  executing: ['intent', 'not_sent', 'done', 'refused', 'unknown', 'cancelled'],
+  unknown: ['unknown', 'done', 'refused', 'needs_human'],
+  needs_human: ['needs_human', 'done', 'refused'],
+  done: [],
+  refused: [],
+  denied: [],
+  rejected: [],
+  expired: [],
+  cancelled: [],
+  not_sent: [],
+}
+
+/** The only way a call changes. @throws Error for an arrow that does not exist: a bug, and the batch keeps nothing of it. */
+export function put(working: Working, call: Call): Call {
+  const before = working.calls.get(call.id)
+  const from = before?.state ?? 'received'
+  if (!ARROWS[from].includes(call.state)) throw new Error(`no arrow from ${from} to ${call.state} (${call.id})`)
+  working.calls.set(call.id, call)
+  working.changed.calls.add(call.id)
+  if (call.key !== null) {
+    const name = keyName(call.principal, call.role, call.action, call.key)
+    if (call.bound) working.keys.set(name, call.id)
+    else if (working.keys.get(name) === call.id) working.keys.delete(name)
+  }
+  return call
+}
+
+/** Appends an entry. @returns its id. */
+export function write(
+  working: Working,
+  kind: string,
+  fields: JsonObject,
+  about: { readonly call?: string; readonly session?: string } = {},
+): string {
+  const id = working.id()
+  const { call = null, session = null } = about
+  working.entries.push({ id, at: working.now, kind, call, session, fields })
+  return id
+}
+
+/** What a request key belongs to (R1), as one string. */
+export function keyName(principal: string, role: string, action: string, key: string): string {
+  return JSON.stringify([principal, role, action, key])
+}
+
+/** What every entry about a call begins with. */
+export function callFields(call: Call): JsonObject {
+  const { id, session, role, principal, action, effect } = call
+  return { call: id, session, role, principal, action, effect }
+}
