@@ -1,0 +1,86 @@
+import { inspect } from 'node:util'
+import type { BackendSpec, Json, JsonSchema, Outcome } from '../gateway/core/types.ts'
+
+/**
+ * One attempt at a call. `id` is the same for every retry of a call, so that the backend can recognise repeats (R2).
+ */
+export interface Attempt {
+  /** `call_…`; what the idempotency key derives from, and what is stamped into the backend's own log. */
+  readonly id: string
+  /** 1, 2, …; 0 for the gateway's own reads (facts, rechecks). */
+  readonly number: number
+  /** Monotonic milliseconds (performance.now()) after which no byte may be written and no answer is waited for. */
+  readonly notAfter: number
+  /**
+   * Asked in the last hook before bytes are written. false: nothing may be sent; answer
+   * `{ kind: 'not_sent', code: 'permit' }` and the pipeline renews the permit and sends again (R3).
+   */
+  readonly permit: () => boolean
+  /** Chain of custody: names and values for the backend's own log (headers, application_name). */
+  readonly stamp: { readonly [name: string]: string }
+  readonly signal: AbortSignal
+}
+
+/** A live connection to one backend. Never retries, never follows a redirect (R11). */
+export interface Connection {
+  /**
+   * Performs one rendered request. Never rejects: whatever happens is an Outcome. `done.output` is the parsed answer,
+   * whole; the caller filters. Anything of which it is not certain is `unknown` (R5).
+   */
+  send(request: Json, attempt: Attempt): Promise<Outcome>
+  close?(): Promise<void>
+}
+
+/**
+ * Code that speaks to one kind of backend. One file, one line in adapters/index.ts, the shared suite of tests.
+ *
+ * The schemas hold the YAML of `backends.yaml` and of an action's `request`, `facts` and `recheck`. In the request
+ * schema a member may say how a template in it is placed: `"x-template": "path"` (segments and query are encoded, `.`,
+ * `..` and empty segments refused), `"value"` (typed; the default), or `"none"` (templates are an error: SQL text).
+ */
+export interface Adapter {
+  readonly name: string
+  readonly backend: JsonSchema
+  readonly request: JsonSchema
+  /** `secret` is asked at each attempt; its value is opened here and nowhere else. */
+  connect(backend: BackendSpec, secret: SecretSource): Connection
+}
+
+/** Opens the credential that backends.yaml binds to this backend, by the ref as written there. Rejects with SecretUnavailable. */
+export type SecretSource = (ref: string) => Promise<Secret>
+
+/** A credential in memory. Refuses to be printed, serialised or inspected; `open()` is called under adapters/ only. */
+export class Secret {
+  readonly #value: string
+  readonly ref: string
+
+  constructor(ref: string, value: string) {
+    this.ref = ref
+    this.#value = value
+  }
+  open(): string {
+    return this.#value
+  }
+  toString(): string {
+    throw new TypeError(`the secret ${this.ref} cannot be made text`)
+  }
+  toJSON(): never {
+    throw new TypeError(`the secret ${this.ref} cannot be serialised`)
+  }
+  [Symbol.toPrimitive](): never {
+    throw new TypeError(`the secret ${this.ref} cannot be made text`)
+  }
+  [inspect.custom](): string {
+    return `Secret(${this.ref})`
+  }
+}
+
+/** The secret source is down, or has no such name. The message names the ref and the cause, never a value. */
+export class SecretUnavailable extends Error {
+  override readonly name = 'SecretUnavailable'
+  readonly ref: string
+  constructor(ref: string, message: string) {
+    super(message)
+    this.ref = ref
+  }
+}
