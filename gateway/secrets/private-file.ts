@@ -1,0 +1,31 @@
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+
+/** The most that a file of secrets may hold. */
+const FILE_MAX = 1024 * 1024
+
+/**
+ * Reads a file that only its owner may read. Mode and content are of one open handle, so that nothing can be put in its
+ * place in between.
+ *
+ * @throws Error whose message names path and cause, never content
+ */
+export async function readPrivateFile(path: string): Promise<string> {
+  const handle = await open(path, constants.O_RDONLY).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      error.code === 'ENOENT' ? `${path} does not exist` : `${path} cannot be opened (${error.code ?? 'error'})`,
+    )
+  })
+  try {
+    const status = await handle.stat()
+    if (!status.isFile()) throw new Error(`${path} is not a file`)
+    if ((status.mode & 0o077) !== 0) {
+      const mode = (status.mode & 0o777).toString(8).padStart(4, '0')
+      throw new Error(`${path} can be read or changed by others (mode ${mode}): chmod 600 ${path}`)
+    }
+    if (status.size > FILE_MAX) throw new Error(`${path} is larger than ${FILE_MAX} bytes`)
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+}

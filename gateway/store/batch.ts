@@ -1,0 +1,204 @@
+import type { Operation, ResultOf, SessionRow } from '../core/operations.ts'
+import type { Call, Want } from '../core/types.ts'
+import { keyName } from '../core/working.ts'
+import type { NewEntry, Touches, Working } from '../core/working.ts'
+import {
+  callsByIds,
+  callsByKeys,
+  dueCalls,
+  openCallsOfSessions,
+  saltsOf,
+  writeBodies,
+  writeCalls,
+} from './calls.ts'
+import { StoreFault } from './db.ts'
+import type { Db, Driver } from './db.ts'
+import { appendEntries, readHead } from './ledger.ts'
+import type { Head } from './ledger.ts'
+import { loadLimits, writeLimits } from './limits.ts'
+import type { LoadedLimits } from './limits.ts'
+import { readMeta, writePolicies, writeValues } from './meta.ts'
+import type { Meta } from './meta.ts'
+import { liveSessions, sessionsByIds, usedProofs, writeSessions } from './sessions.ts'
+
+/** The state machine, as the batch sees it. */
+export interface Folding {
+  readonly fold: (working: Working, operation: Operation) => ResultOf<Operation>
+  readonly touches: (operation: Operation) => Touches
+}
+
+/** The clock and the ids of one batch, and what must be written before its operations. */
+export interface Moment {
+  readonly now: number
+  readonly begun: number
+  /** A fresh `ent_…`. */
+  readonly id: () => string
+  /** An entry that the writer itself has to say: the clock jumped. */
+  readonly notes: readonly { readonly kind: string; readonly fields: NewEntry['fields'] }[]
+}
+
+export interface Folded {
+  readonly results: readonly ResultOf<Operation>[]
+  readonly sessions: readonly SessionRow[]
+  readonly head: Head
+  /** Ids of the batch's entries. */
+  readonly entries: readonly string[]
+}
+
+/** The commit failed after everything was written: it may be durable all the same, and must be read back (R9). */
+export class CommitLost extends Error {
+  override readonly name = 'CommitLost'
+  readonly folded: Folded
+  readonly fault: StoreFault
+  constructor(folded: Folded, fault: StoreFault) {
+    super(fault.message, { cause: fault })
+    this.folded = folded
+    this.fault = fault
+  }
+}
+
+/**
+ * One batch, one transaction: load what the operations touch, fold them in arrival order, write back what changed. Were
+ * we to crash before the commit, none of it happened; after it, all of it did, and nobody was answered yet.
+ *
+ * @param step the kill harness listens: `batch.loaded`, `batch.written`, `batch.committed`.
+ * @throws CommitLost; or a StoreFault or the error of a fold, and then nothing was kept.
+ */
+export async function runBatch(
+  driver: Driver,
+  operations: readonly Operation[],
+  folding: Folding,
+  moment: Moment,
+  step: (name: string) => void,
+): Promise<Folded> {
+  let folded: Folded | undefined
+  try {
+    await driver.transaction(async (db) => {
+      const loaded = await load(db, operations, folding, moment)
+      step('batch.loaded')
+      folded = await foldAll(db, operations, folding, moment, loaded)
+      step('batch.written')
+    })
+  } catch (error) {
+    if (folded !== undefined && error instanceof StoreFault && error.during === 'commit') {
+      throw new CommitLost(folded, error)
+    }
+    throw error
+  }
+  step('batch.committed')
+  return folded as Folded
+}
+
+async function foldAll(
+  db: Db,
+  operations: readonly Operation[],
+  folding: Folding,
+  moment: Moment,
+  loaded: Loaded,
+): Promise<Folded> {
+  const { working } = loaded
+  for (const { kind, fields } of moment.notes) {
+    working.entries.push({ id: working.id(), at: working.now, kind, call: null, session: null, fields })
+  }
+  const results = operations.map((operation) => folding.fold(working, operation))
+  const head = await writeBack(db, operations, loaded)
+  const sessions = [...working.changed.sessions].map((id) => must(working.sessions.get(id), id))
+  return { results, sessions, head, entries: working.entries.map(({ id }) => id) }
+}
+
+interface Loaded {
+  readonly working: Working
+  readonly head: Head
+  readonly meta: Meta
+  readonly limits: LoadedLimits
+  /** Ids of the calls that have a row. */
+  readonly known: ReadonlySet<string>
+}
+
+/** In one fixed order: keys and calls, limits, sessions, then what stands alone. */
+async function load(
+  db: Db,
+  operations: readonly Operation[],
+  folding: Folding,
+  moment: Moment,
+): Promise<Loaded> {
+  const touched = operations.map(folding.touches)
+  const bound = await callsByKeys(db, touched.flatMap(({ keys = [] }) => keys))
+  const calls = new Map<string, Call>()
+  const found = [
+    ...bound.values(),
+    ...(await callsByIds(db, touched.flatMap(({ calls = [] }) => calls))),
+    ...(await openCallsOfSessions(db, touched.flatMap(({ openCallsOfSession: id }) => (id === undefined ? [] : [id])))),
+    ...(touched.some(({ due }) => due === true) ? await dueCalls(db, moment.now) : []),
+  ]
+  for (const call of found) calls.set(call.id, call)
+
+  const reserved = [...calls.values()].flatMap(({ reserve }) => reserve.map(({ limit }) => limit))
+  const limits = await loadLimits(db, [...touched.flatMap(({ limits = [] }) => limits), ...reserved], moment.now)
+
+  const owners = [...calls.values()].map(({ session }) => session)
+  const sessions = await sessionsByIds(db, [...touched.flatMap(({ sessions = [] }) => sessions), ...owners])
+  const principals = touched.flatMap(({ livePrincipal }) => (livePrincipal === undefined ? [] : [livePrincipal]))
+  const head = await readHead(db)
+  const meta = await readMeta(db)
+  const working: Working = {
+    now: moment.now,
+    begun: moment.begun,
+    policy: meta.policy,
+    switches: meta.switches,
+    calls,
+    keys: keysOf(calls.values()),
+    limits: limits.states,
+    sessions: new Map(sessions.map((session) => [session.id, session])),
+    live: await liveSessions(db, principals, moment.now),
+    proofs: await usedProofs(db, touched.flatMap(({ proof }) => (proof === undefined ? [] : [proof]))),
+    salts: await saltsOf(db, [...calls.keys()]),
+    id: moment.id,
+    entries: [],
+    bodies: new Map(),
+    texts: [],
+    changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false },
+  }
+  return { working, head, meta, limits, known: new Set(calls.keys()) }
+}
+
+/** One statement a table. @returns the head after the batch. */
+async function writeBack(db: Db, operations: readonly Operation[], loaded: Loaded): Promise<Head> {
+  const { working, head, meta, limits, known } = loaded
+  const { changed } = working
+  await writePolicies(db, working.texts, working.now)
+  await writeCalls(db, [...changed.calls].map((id) => must(working.calls.get(id), id)), (id) => !known.has(id))
+  await writeBodies(db, [...working.bodies.values()], working.salts)
+  await writeLimits(db, limits, changed.limits, wantsOf(operations, working.calls.values()))
+  await writeSessions(db, [...changed.sessions].map((id) => must(working.sessions.get(id), id)))
+  await writeValues(db, [
+    ...(working.policy === meta.policy ? [] : [['policy', working.policy] as const]),
+    ...(changed.switches ? [['switches', JSON.stringify(working.switches)] as const] : []),
+  ])
+  return appendEntries(db, head, working.entries)
+}
+
+function keysOf(calls: Iterable<Call>): Map<string, string> {
+  const keys = new Map<string, string>()
+  for (const { id, bound, principal, role, action, key } of calls) {
+    if (bound && key !== null) keys.set(keyName(principal, role, action, key), id)
+  }
+  return keys
+}
+
+/** Whoever names a limit says what window it has. */
+function wantsOf(operations: readonly Operation[], calls: Iterable<Call>): Map<string, Want> {
+  const wants = new Map<string, Want>()
+  for (const { reserve } of calls) for (const want of reserve) wants.set(want.limit, want)
+  for (const operation of operations) {
+    if (!('plan' in operation)) continue
+    const { want, attempts, holds } = operation.plan
+    for (const named of [...want, attempts, holds]) wants.set(named.limit, named)
+  }
+  return wants
+}
+
+function must<T>(value: T | undefined, id: string): T {
+  if (value === undefined) throw new Error(`${id} was changed and is not there`)
+  return value
+}

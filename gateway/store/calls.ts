@@ -1,0 +1,151 @@
+import type { Bodies, Call } from '../core/types.ts'
+import { keyName } from '../core/working.ts'
+import type { Touches } from '../core/working.ts'
+import { insert, select } from './db.ts'
+import type { Db, Param } from './db.ts'
+import type { CallFilter } from './store.ts'
+
+/** Everything of a call stands in `data`; the columns beside it are what calls are found by. */
+interface CallRow {
+  readonly data: string
+}
+
+/** How many holds one batch lets expire; the rest are due still, and the next one finds them. */
+const DUE_MAX = 500
+
+export async function callsByIds(db: Db, ids: readonly string[]): Promise<Call[]> {
+  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE id IN', ids)).map(parse)
+}
+
+type Key = NonNullable<Touches['keys']>[number]
+
+/** The calls that these request keys name (R1), by keyName. */
+export async function callsByKeys(db: Db, keys: readonly Key[]): Promise<Map<string, Call>> {
+  const found = new Map<string, Call>()
+  if (keys.length === 0) return found
+  const wanted = new Set(keys.map(({ principal, role, action, key }) => keyName(principal, role, action, key)))
+  const groups = Map.groupBy(keys, ({ principal, role, action }) => JSON.stringify([principal, role, action]))
+  for (const group of groups.values()) {
+    const { principal, role, action } = group[0] as Key
+    const list = [...new Set(group.map(({ key }) => key))]
+    // The three go in front as literals of the same statement: `IN` of single columns uses the index in both databases.
+    const rows = await db.all<CallRow>(
+      `SELECT data FROM calls WHERE bound = 1 AND principal = $1 AND role = $2 AND action = $3 AND key IN (${list
+        .map((_, index) => `$${index + 4}`)
+        .join(', ')})`,
+      [principal, role, action, ...list],
+    )
+    for (const call of rows.map(parse)) {
+      const name = keyName(call.principal, call.role, call.action, call.key ?? '')
+      if (wanted.has(name)) found.set(name, call)
+    }
+  }
+  return found
+}
+
+/** Held, or not yet begun: what the end of a session cancels. */
+export async function openCallsOfSessions(db: Db, sessions: readonly string[]): Promise<Call[]> {
+  return (
+    await select<CallRow>(db, 'SELECT data FROM calls WHERE session IN', sessions, `AND state IN ('held', 'intent')`)
+  ).map(parse)
+}
+
+/** Held calls whose time is over at `now`, the longest waiting first, 500 at most. */
+export async function dueCalls(db: Db, now: number): Promise<Call[]> {
+  const rows = await db.all<CallRow>(
+    `SELECT data FROM calls WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT ${DUE_MAX}`,
+    [now],
+  )
+  return rows.map(parse)
+}
+
+/** Calls that a process which died may have left, and holds; needs_human waits for people, not for recovery. */
+export async function unfinishedCalls(db: Db): Promise<Call[]> {
+  const rows = await db.all<CallRow>(
+    `SELECT data FROM calls WHERE state IN ('held', 'intent', 'executing', 'unknown') ORDER BY id`,
+  )
+  return rows.map(parse)
+}
+
+/** Newest first, by keyset: `before` is the id of the last one seen. At most `limit`, 100 when it is not said. */
+export async function filterCalls(db: Db, filter: CallFilter): Promise<Call[]> {
+  const params: Param[] = []
+  const where: string[] = []
+  const place = (value: Param) => `$${params.push(value)}`
+  for (const name of ['principal', 'role', 'action', 'session', 'key'] as const) {
+    const value = filter[name]
+    if (value !== undefined) where.push(`${name} = ${place(value)}`)
+  }
+  if (filter.states?.length === 0) return []
+  if (filter.states !== undefined) where.push(`state IN (${filter.states.map(place).join(', ')})`)
+  if (filter.person !== undefined) {
+    const person = `requester = ${place(filter.person)} OR acting_for = ${place(filter.person)}`
+    where.push(`session IN (SELECT id FROM sessions WHERE ${person})`)
+  }
+  if (filter.since !== undefined) where.push(`created_at >= ${place(filter.since)}`)
+  if (filter.until !== undefined) where.push(`created_at <= ${place(filter.until)}`)
+  if (filter.before !== undefined) where.push(`id < ${place(filter.before)}`)
+  const condition = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`
+  const limit = place(Math.max(0, Math.min(filter.limit ?? 100, 10_000)))
+  const rows = await db.all<CallRow>(`SELECT data FROM calls ${condition} ORDER BY id DESC LIMIT ${limit}`, params)
+  return rows.map(parse)
+}
+
+/**
+ * Writes calls back. Those that were loaded are updated first: one of them may give up the key that a new one binds.
+ * A new call with an id that exists is an error, never an update of somebody else's call.
+ */
+export async function writeCalls(db: Db, changed: readonly Call[], isNew: (id: string) => boolean): Promise<void> {
+  const old = changed.filter(({ id }) => !isNew(id)).sort((one, other) => Number(one.bound) - Number(other.bound))
+  await insert(db, HEAD, old.map(columns), UPDATE)
+  await insert(db, HEAD, changed.filter(({ id }) => isNew(id)).map(columns))
+}
+
+const HEAD = `INSERT INTO calls
+  (id, state, action, role, principal, session, key, bound, created_at, expires_at, data) VALUES`
+const UPDATE = `ON CONFLICT (id) DO UPDATE SET
+  state = excluded.state, bound = excluded.bound, expires_at = excluded.expires_at, data = excluded.data`
+
+function columns(call: Call): Param[] {
+  const { id, state, action, role, principal, session, key, bound, created_at, expires_at } = call
+  const data = JSON.stringify(call)
+  return [id, state, action, role, principal, session, key, Number(bound), created_at, expires_at, data]
+}
+
+function parse({ data }: CallRow): Call {
+  return JSON.parse(data) as Call
+}
+
+export async function bodiesOf(db: Db, call: string): Promise<Bodies | null> {
+  const [row] = await db.all<Bodies>('SELECT call, salt, input, facts, request, output FROM bodies WHERE call = $1', [
+    call,
+  ])
+  return row === undefined ? null : { ...row }
+}
+
+export async function saltsOf(db: Db, calls: readonly string[]): Promise<Map<string, string>> {
+  const rows = await select<{ call: string; salt: string }>(db, 'SELECT call, salt FROM bodies WHERE call IN', calls)
+  return new Map(rows.map(({ call, salt }) => [call, salt]))
+}
+
+/**
+ * Writes what lies beside the ledger, one row a call. A member that is not given keeps what it has.
+ * @throws Error for a call without a salt: its digests could never be checked.
+ */
+export async function writeBodies(
+  db: Db,
+  bodies: readonly (Partial<Bodies> & { call: string })[],
+  salts: ReadonlyMap<string, string>,
+): Promise<void> {
+  const rows = bodies.map(({ call, salt = salts.get(call), input, facts, request, output }) => {
+    if (salt === undefined) throw new Error(`the bodies of ${call} have no salt`)
+    return [call, salt, input ?? null, facts ?? null, request ?? null, output ?? null]
+  })
+  const kept = ['input', 'facts', 'request', 'output'].map((name) => `${name} = COALESCE(excluded.${name}, bodies.${name})`)
+  await insert(
+    db,
+    'INSERT INTO bodies (call, salt, input, facts, request, output) VALUES',
+    rows,
+    `ON CONFLICT (call) DO UPDATE SET ${kept.join(', ')}`,
+  )
+}

@@ -1,0 +1,85 @@
+/**
+ * What a database promises to the store, durability included. The SQL is written once, with `$1` placeholders, each
+ * used once and in order; integers are JavaScript numbers, texts are strings, hashes are hex; null is null.
+ */
+export interface Db {
+  /** Rows as plain objects. */
+  all<Row>(sql: string, params?: readonly Param[]): Promise<Row[]>
+  /** @returns how many rows it changed. */
+  run(sql: string, params?: readonly Param[]): Promise<number>
+}
+
+export type Param = string | number | null
+
+/** A connection that may write. */
+export interface Driver {
+  readonly dialect: 'sqlite' | 'postgres'
+  /**
+   * Runs `work` as one serialisable transaction. When the promise resolves, everything that `work` wrote is synced to
+   * stable storage: it survives kill -9, a crash of the system and loss of power. One transaction at a time; others wait.
+   *
+   * Rejects with a StoreFault when the database failed; during `work` nothing was kept, during `commit` it is not
+   * known. An error that `work` throws itself passes through, and nothing was kept.
+   */
+  transaction<T>(work: (db: Db) => Promise<T>): Promise<T>
+  /** Moves what is committed into its final place, off the commit path. Never needed for durability. */
+  tidy(): Promise<void>
+  close(): Promise<void>
+}
+
+/** A connection that reads one snapshot at a time. */
+export interface Reader extends Db {
+  /** Everything that `work` reads is of one moment. */
+  snapshot<T>(work: (db: Db) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/**
+ * `full`: no room; rolled back, and the next may succeed. `io`: the storage failed; what a failed sync left behind is
+ * unknown, and it is never retried. `constraint`: a row contradicts another. `busy`: lost against another; may be run again.
+ */
+export type FaultKind = 'full' | 'io' | 'constraint' | 'busy' | 'other'
+
+export class StoreFault extends Error {
+  override readonly name = 'StoreFault'
+  readonly kind: FaultKind
+  readonly during: 'work' | 'commit'
+  constructor(kind: FaultKind, during: 'work' | 'commit', cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.kind = kind
+    this.during = during
+  }
+}
+
+/** Rows in one statement: bounded, so that no batch makes a statement that the database refuses. */
+const ROWS_MAX = 256
+
+/**
+ * One multi-row statement, `INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) TAIL`; beyond 256 rows several.
+ *
+ * @param head up to and including `VALUES`. @param tail e.g. an `ON CONFLICT` clause.
+ */
+export async function insert(db: Db, head: string, rows: readonly (readonly Param[])[], tail = ''): Promise<void> {
+  for (let start = 0; start < rows.length; start += ROWS_MAX) {
+    const chunk = rows.slice(start, start + ROWS_MAX)
+    let next = 1
+    const values = chunk.map((row) => `(${row.map(() => `$${next++}`).join(', ')})`)
+    await db.run(`${head} ${values.join(', ')} ${tail}`, chunk.flat())
+  }
+}
+
+/**
+ * Rows of `… IN (list)`: `select('SELECT … WHERE id IN', ids)`. The list is padded to a power of two by repeating its
+ * last member, so that few statements are ever prepared.
+ */
+export async function select<Row>(db: Db, head: string, list: readonly Param[], tail = ''): Promise<Row[]> {
+  const rows: Row[] = []
+  for (let start = 0; start < list.length; start += ROWS_MAX) {
+    const chunk = list.slice(start, start + ROWS_MAX)
+    const width = 2 ** Math.ceil(Math.log2(chunk.length))
+    const padded = Array.from({ length: width }, (_, index) => chunk[Math.min(index, chunk.length - 1)] as Param)
+    const places = padded.map((_, index) => `$${index + 1}`).join(', ')
+    rows.push(...(await db.all<Row>(`${head} (${places}) ${tail}`, padded)))
+  }
+  return rows
+}

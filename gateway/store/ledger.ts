@@ -1,0 +1,165 @@
+import { entryBytes } from '../core/entry.ts'
+import { append, EMPTY, frontierLength, leafHash, rootOf } from '../core/merkle.ts'
+import type { Frontier } from '../core/merkle.ts'
+import { openCheckpoint, signCheckpoint } from '../core/checkpoint-note.ts'
+import type { Signer } from '../core/checkpoint-note.ts'
+import type { JsonObject } from '../core/types.ts'
+import type { NewEntry } from '../core/working.ts'
+import { insert, select } from './db.ts'
+import type { Db } from './db.ts'
+
+/** The committed head: the tree as its frontier, and the newest `at`. */
+export interface Head {
+  readonly frontier: Frontier
+  /** Hex. */
+  readonly root: string
+  readonly at: number
+}
+
+/**
+ * Appends entries and moves the head, in the caller's transaction: either all of it becomes durable or the ledger is as
+ * it was. On SQLite an entry gets its place in the tree here; where a sequencer gives it, `idx` stays null.
+ *
+ * @throws Error when the head is not the one that was read: two writers, which the lock should have made impossible.
+ */
+export async function appendEntries(db: Db, head: Head, entries: readonly NewEntry[]): Promise<Head> {
+  if (entries.length === 0) return head
+  const { size } = head.frontier
+  const texts = entries.map(entryBytes)
+  const leaves = texts.map(leafHash)
+  const rows = entries.map(({ id, at, kind, call, session }, index) => {
+    return [size + index, id, at, kind, call, session, texts[index] as string, hex(leaves[index] as Uint8Array)]
+  })
+  await insert(db, 'INSERT INTO entries (idx, id, at, kind, call, session, bytes, leaf) VALUES', rows)
+  const frontier = append(head.frontier, leaves)
+  const next: Head = { frontier, root: hex(rootOf(frontier)), at: entries.at(-1)?.at ?? head.at }
+  const moved = await db.run('UPDATE head SET size = $1, root = $2, frontier = $3, at = $4 WHERE size = $5', [
+    frontier.size,
+    next.root,
+    frontierText(frontier),
+    next.at,
+    size,
+  ])
+  if (moved !== 1) throw new Error(`the head of the ledger is no longer ${size}`)
+  return next
+}
+
+export async function readHead(db: Db): Promise<Head> {
+  const [row] = await db.all<HeadRow>('SELECT size, root, frontier, at FROM head')
+  if (row === undefined) throw new Error('the ledger has no head')
+  return { frontier: frontierFrom(row.size, row.frontier), root: row.root, at: row.at }
+}
+
+/** The head of an empty ledger, once. */
+export async function createHead(db: Db): Promise<void> {
+  await db.run(
+    `INSERT INTO head (one, size, root, frontier, at) VALUES (1, 0, $1, '', 0) ON CONFLICT (one) DO NOTHING`,
+    [hex(rootOf(EMPTY))],
+  )
+}
+
+/** Which of these entries are there: how a commit whose answer was lost is read back (R9). */
+export async function presentEntries(db: Db, ids: readonly string[]): Promise<number> {
+  return (await select(db, 'SELECT id FROM entries WHERE id IN', [...new Set(ids)])).length
+}
+
+/** Entries of one call, oldest first. */
+export async function storyOf(db: Db, call: string): Promise<JsonObject[]> {
+  const rows = await db.all<{ bytes: string }>('SELECT bytes FROM entries WHERE call = $1 ORDER BY number', [call])
+  return rows.map(({ bytes }) => JSON.parse(bytes) as JsonObject)
+}
+
+/** How many signed heads are kept; the newest is the one that counts. */
+const CHECKPOINTS_KEPT = 100
+
+/**
+ * Signs the head as it stands committed. Run in a transaction of its own: a head that is not durable yet could be lost
+ * in a crash, and two signed trees of one size would be a fork.
+ *
+ * @returns the size that is signed now.
+ */
+export async function signHead(db: Db, signer: Signer, origin: string, now: number): Promise<number> {
+  const { frontier } = await readHead(db)
+  const newest = await newestCheckpoint(db)
+  if (newest !== null && newest.size >= frontier.size) return newest.size
+  const note = signCheckpoint({ origin, size: frontier.size, root: rootOf(frontier) }, signer)
+  await db.run('INSERT INTO checkpoints (size, at, frontier, note) VALUES ($1, $2, $3, $4)', [
+    frontier.size,
+    now,
+    frontierText(frontier),
+    note,
+  ])
+  await db.run(
+    'DELETE FROM checkpoints WHERE size <= (SELECT size FROM checkpoints ORDER BY size DESC LIMIT 1 OFFSET $1)',
+    [CHECKPOINTS_KEPT],
+  )
+  return frontier.size
+}
+
+export interface StoredCheckpoint {
+  readonly size: number
+  readonly frontier: string
+  readonly note: string
+}
+
+export async function newestCheckpoint(db: Db): Promise<StoredCheckpoint | null> {
+  const [row] = await db.all<StoredCheckpoint>(
+    'SELECT size, frontier, note FROM checkpoints ORDER BY size DESC LIMIT 1',
+  )
+  return row ?? null
+}
+
+/**
+ * Before the first new signature: the newest checkpoint is ours, and the entries behind it (at most what a second
+ * brings, after a crash) lead to the head. Else somebody who rewrote the store while it was closed would get the new
+ * history signed. It reads only those entries, so a start does not get slower with the ledger.
+ *
+ * @throws Error that says what does not hold: nothing may be served.
+ */
+export async function continueFrom(db: Db, vkey: string): Promise<void> {
+  const head = await readHead(db)
+  const checkpoint = await newestCheckpoint(db)
+  if (checkpoint === null) {
+    if (head.frontier.size === 0) return
+    throw new Error(`the ledger has ${head.frontier.size} entries and no checkpoint: it was tampered with`)
+  }
+  const opened = openCheckpoint(checkpoint.note, vkey)
+  if (!opened.ok) throw new Error(`the newest checkpoint does not stand (${opened.error}): another ledger key, or it was tampered with`)
+  const { size, root } = opened.checkpoint
+  const start = frontierFrom(size, checkpoint.frontier)
+  if (hex(rootOf(start)) !== hex(root)) throw new Error('the newest checkpoint does not fit its tree: the store was tampered with')
+  const rows = await db.all<{ idx: number; bytes: string }>(
+    'SELECT idx, bytes FROM entries WHERE idx >= $1 ORDER BY idx',
+    [size],
+  )
+  const gapless = rows.every(({ idx }, index) => idx === size + index)
+  const end = append(start, rows.map(({ bytes }) => leafHash(bytes)))
+  const stored = hex(rootOf(head.frontier))
+  if (!gapless || end.size !== head.frontier.size || hex(rootOf(end)) !== stored || stored !== head.root) {
+    throw new Error(`the ledger does not continue its checkpoint of ${size} entries: it was tampered with`)
+  }
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
+
+/** Hashes in hex, one after the other; how many there are follows from the size. @throws Error when it does not. */
+export function frontierFrom(size: number, text: string): Frontier {
+  const hashes = text.match(/[0-9a-f]{64}/g) ?? []
+  if (text.length !== 64 * hashes.length || hashes.length !== frontierLength(size)) {
+    throw new Error(`the frontier of the ledger does not fit its size ${size}`)
+  }
+  return { size, hashes: hashes.map((hash) => Buffer.from(hash, 'hex')) }
+}
+
+function frontierText(frontier: Frontier): string {
+  return frontier.hashes.map(hex).join('')
+}
+
+interface HeadRow {
+  readonly size: number
+  readonly root: string
+  readonly frontier: string
+  readonly at: number
+}

@@ -1,0 +1,203 @@
+import { createHmac } from 'node:crypto'
+import { existsSync, mkdirSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import type { Signer } from '../core/checkpoint-note.ts'
+import { fold, touches } from '../core/fold.ts'
+import type { Operation, ResultOf } from '../core/operations.ts'
+import type { PolicyText } from '../core/types.ts'
+import type { Folding } from './batch.ts'
+import { bodiesOf, callsByIds, callsByKeys, filterCalls, unfinishedCalls } from './calls.ts'
+import { behindBy } from './clock.ts'
+import type { Reader } from './db.ts'
+import { startInline } from './inline.ts'
+import { newestCheckpoint, storyOf } from './ledger.ts'
+import { readLimits } from './limits.ts'
+import { lockFile } from './lock.ts'
+import { policyTexts, readMeta, readValues } from './meta.ts'
+import { randomSource } from './random.ts'
+import type { WorkerData } from './run-worker.ts'
+import type { Batched, State } from './sequencer.ts'
+import { sessionCache } from './session-cache.ts'
+import { filterSessions, sessionByTokenHash, sessionsByIds } from './sessions.ts'
+import { openSqlite, readSqlite } from './sqlite.ts'
+import type { Store } from './store.ts'
+import { startThread } from './thread.ts'
+import type { BatchEvents } from './thread.ts'
+import { writerOn } from './writer.ts'
+import type { Writer } from './writer.ts'
+
+export interface OpenStoreOptions {
+  /** Made when absent, mode 0600; its directory too. */
+  readonly file: string
+  /** Signs the ledger's head. The key is a secret ref's; the store keeps the public key only. */
+  readonly signer: Signer
+  /** First line of a checkpoint; the signer's name unless said. */
+  readonly origin?: string
+  readonly strictClock: boolean
+  /** A result that came after its operation was told no: the pipeline undoes it. */
+  readonly onLate: (operation: Operation, result: ResultOf<Operation>) => void
+  /** Lines for the operator. */
+  readonly log?: (line: string) => void
+  /** The thread's entry file; the kill harness brings its own, which calls runWorker. */
+  readonly workerUrl?: URL
+  /** How long a start waits for the process before it; 5 s. */
+  readonly patience_ms?: number
+  /** How long an operation may wait for its answer; 5 s. */
+  readonly deadline_ms?: number
+  /** ms since the epoch. Given (or `inline`), batches run on this thread, since a function cannot cross to another. */
+  readonly now?: () => number
+  readonly inline?: { readonly monotonic?: () => number; readonly random?: (bytes: number) => Uint8Array; readonly folding?: Folding; readonly step?: (name: string) => void }
+}
+
+export interface OpenStore extends Store {
+  /** Digest of the policy that decides now; '' before the first. */
+  policy(): Promise<string>
+  /** The texts of a policy that ever decided, by digest. */
+  policyTexts(digest: string): Promise<PolicyText[] | null>
+  /** The newest signed head, a C2SP signed note. */
+  checkpoint(): Promise<string | null>
+  /** The public key in the C2SP format. */
+  vkey(): Promise<string>
+}
+
+/**
+ * Opens the store for serving: takes the lock, brings the schema up to date, shows that the ledger continues its signed
+ * checkpoint, and starts the one who writes.
+ *
+ * @throws Error for the operator when any of it fails; nothing is held then.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
+  const { log = () => {}, onLate, now: wall = Date.now } = options
+  const file = prepareFile(options.file)
+  const unlock = await lockFile(file, options.patience_ms ?? 5000)
+  const cache = sessionCache()
+  const monotonic = options.inline?.monotonic ?? (() => performance.now())
+  let state: State | undefined
+  let writer: Writer | undefined
+  let lost: string | null = null
+  let closing: Promise<void> | undefined
+
+  const seen = (batched: Batched) => {
+    for (const line of batched.alarms) log(line)
+    cache.update(batched.sessions)
+    state = batched.state
+  }
+  const events: BatchEvents = {
+    ticked: seen,
+    lost(error) {
+      lost = `the writer is gone: ${error.message}`
+      log(lost)
+      writer?.fail(error)
+    },
+  }
+
+  let reader: Reader
+  let close: () => Promise<void>
+  let fingerprintKey: string
+  try {
+    const { batches, opened } = await start(file, options, events)
+    seen(opened)
+    writer = writerOn(batches, {
+      onBatch: seen,
+      onLate,
+      monotonic,
+      ...(options.deadline_ms === undefined ? {} : { deadline_ms: options.deadline_ms }),
+    })
+    close = batches.close
+    reader = readSqlite(file)
+    fingerprintKey = (await readValues(reader, ['fingerprint_key'])).get('fingerprint_key') ?? ''
+    if (!/^[0-9a-f]{64}$/.test(fingerprintKey)) throw new Error('the store has no key for fingerprints')
+  } catch (error) {
+    unlock()
+    throw error
+  }
+
+  const current = () => state as State
+  return {
+    write: writer.write,
+    call: async (id) => (await callsByIds(reader, [id]))[0] ?? null,
+    callByKey: async (principal, role, action, key) => {
+      const [call] = (await callsByKeys(reader, [{ principal, role, action, key }])).values()
+      return call ?? null
+    },
+    bodies: (call) => bodiesOf(reader, call),
+    calls: (filter) => filterCalls(reader, filter),
+    story: (call) => storyOf(reader, call),
+    async sessionByToken(tokenHash) {
+      const cached = cache.get(tokenHash)
+      if (cached !== undefined) return cached
+      const generation = cache.generation()
+      const session = await sessionByTokenHash(reader, tokenHash)
+      if (session !== null) cache.keep(session, generation)
+      return session
+    },
+    session: async (id) => (await sessionsByIds(reader, [id]))[0] ?? null,
+    sessions: (filter) => filterSessions(reader, filter),
+    limits: (ids) => readLimits(reader, ids),
+    switches: async () => (await readMeta(reader)).switches,
+    unfinished: () => unfinishedCalls(reader),
+    fingerprint: (text) => createHmac('sha256', fingerprintKey, { encoding: 'hex' }).update(text, 'utf8').digest('hex'),
+    lastAt: () => current().at,
+    ready() {
+      const behind_ms = behindBy(wall(), current().at)
+      const reason =
+        (closing === undefined ? null : 'the store is closed') ??
+        lost ??
+        current().broken ??
+        current().stopped ??
+        (behind_ms === null ? null : `the clock is ${behind_ms} ms behind the ledger`) ??
+        (writer.isOverdue() ? 'the ledger does not answer' : null)
+      return reason === null ? { ok: true } : { ok: false, reason }
+    },
+    head: async () => ({ size: current().size, root: current().root }),
+    policy: async () => (await readMeta(reader)).policy,
+    policyTexts: (digest) => policyTexts(reader, digest),
+    checkpoint: async () => (await newestCheckpoint(reader))?.note ?? null,
+    vkey: async () => (await readValues(reader, ['vkey'])).get('vkey') ?? '',
+    close() {
+      closing ??= (async () => {
+        await writer.drain()
+        // The last connection to close moves the WAL into the file. After a failed sync it stays as it is (R10), for
+        // the next start to recover: this connection is left open, and the process ends it.
+        if (current().broken === null) await reader.close()
+        await close()
+        unlock()
+      })()
+      return closing
+    },
+  }
+}
+
+/** The path as the operating system sees it, so that two names of one file are one lock. */
+function prepareFile(path: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const file = join(realpathSync(dirname(path)), basename(path))
+  return existsSync(file) ? realpathSync(file) : file
+}
+
+async function start(file: string, options: OpenStoreOptions, events: BatchEvents) {
+  const { signer, strictClock, origin = signer.name, inline, now } = options
+  if (now === undefined && inline === undefined) {
+    const data: WorkerData = { file, signer, origin, strictClock, monotonicOffset_ms: monotonicOffset() }
+    return startThread(options.workerUrl ?? new URL('./writer-worker.ts', import.meta.url), data, events)
+  }
+  return startInline(
+    {
+      driver: openSqlite(file),
+      reopen: () => readSqlite(file),
+      folding: inline?.folding ?? { fold, touches },
+      clock: { wall: now ?? Date.now, monotonic: inline?.monotonic ?? (() => performance.now()) },
+      random: inline?.random ?? randomSource(),
+      signer,
+      origin,
+      strictClock,
+      step: inline?.step ?? (() => {}),
+    },
+    events,
+  )
+}
+
+/** performance.now() counts from the start of each thread; hrtime is one for the process. */
+function monotonicOffset(): number {
+  return performance.now() - Number(process.hrtime.bigint()) / 1e6
+}

@@ -1,0 +1,84 @@
+import type { Db, Driver } from './db.ts'
+
+/**
+ * One schema for both databases. A migration is never changed once it has shipped; another one follows it. Indexes are
+ * for keyset paging and for what a batch loads: nothing here is found by a scan.
+ */
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    // fingerprint_key, vkey, policy, switches
+    `CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)`,
+
+    // The ledger. `idx` is the place in the tree; null until a sequencer has given it one (at once on SQLite).
+    // `bytes` is what was hashed, to the byte; `leaf` is kept so that proofs and tiles need not read bytes again.
+    `CREATE TABLE entries (number {serial}, idx BIGINT UNIQUE, id TEXT NOT NULL UNIQUE, at BIGINT NOT NULL,
+       kind TEXT NOT NULL, call TEXT, session TEXT, bytes TEXT NOT NULL, leaf TEXT NOT NULL)`,
+    `CREATE INDEX entries_call ON entries (call, number) WHERE call IS NOT NULL`,
+    `CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), size BIGINT NOT NULL, root TEXT NOT NULL,
+       frontier TEXT NOT NULL, at BIGINT NOT NULL)`,
+    // The frontier stands beside the note so that a start can show that the head continues what was signed.
+    `CREATE TABLE checkpoints (size BIGINT PRIMARY KEY, at BIGINT NOT NULL, frontier TEXT NOT NULL, note TEXT NOT NULL)`,
+
+    `CREATE TABLE calls (id TEXT PRIMARY KEY, state TEXT NOT NULL, action TEXT NOT NULL, role TEXT NOT NULL,
+       principal TEXT NOT NULL, session TEXT NOT NULL, key TEXT, bound INTEGER NOT NULL, created_at BIGINT NOT NULL,
+       expires_at BIGINT, data TEXT NOT NULL)`,
+    // R1, and never deleted (R8). The fold looks the key up first; this is what stands when the fold has a bug.
+    `CREATE UNIQUE INDEX calls_key ON calls (principal, role, action, key) WHERE bound = 1`,
+    `CREATE INDEX calls_principal ON calls (principal, id)`,
+    `CREATE INDEX calls_role ON calls (role, action, id)`,
+    `CREATE INDEX calls_session ON calls (session, id)`,
+    `CREATE INDEX calls_open ON calls (state, id) WHERE state IN ('held', 'intent', 'executing', 'unknown', 'needs_human')`,
+    `CREATE INDEX calls_due ON calls (expires_at) WHERE state = 'held'`,
+    `CREATE TABLE bodies (call TEXT PRIMARY KEY, salt TEXT NOT NULL, input TEXT, facts TEXT, request TEXT, output TEXT)`,
+
+    // `definition` is the window, as JSON: it says which buckets are over.
+    `CREATE TABLE limits (id TEXT PRIMARY KEY, held BIGINT NOT NULL, definition TEXT)`,
+    `CREATE TABLE limit_uses (limit_id TEXT NOT NULL, bucket BIGINT NOT NULL, used BIGINT NOT NULL,
+       PRIMARY KEY (limit_id, bucket)) {clustered}`,
+
+    `CREATE TABLE sessions (id TEXT PRIMARY KEY, token_hash TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
+       principal TEXT NOT NULL, requester TEXT NOT NULL, acting_for TEXT, issuer TEXT NOT NULL, jti TEXT,
+       expires_at BIGINT NOT NULL, ended_at BIGINT, data TEXT NOT NULL)`,
+    `CREATE INDEX sessions_live ON sessions (principal, expires_at) WHERE ended_at IS NULL`,
+    `CREATE INDEX sessions_proof ON sessions (issuer, jti) WHERE jti IS NOT NULL`,
+    `CREATE INDEX sessions_role ON sessions (role, id)`,
+    `CREATE INDEX sessions_requester ON sessions (requester)`,
+    `CREATE INDEX sessions_acting_for ON sessions (acting_for) WHERE acting_for IS NOT NULL`,
+
+    `CREATE TABLE policies (digest TEXT PRIMARY KEY, at BIGINT NOT NULL, texts TEXT NOT NULL)`,
+  ],
+]
+
+/**
+ * Brings the schema to this version, one migration a transaction.
+ * @throws Error for a store that a newer version has made: it is left as it is.
+ */
+export async function migrate(driver: Driver): Promise<void> {
+  const version = await driver.transaction(async (db) => {
+    await db.run(`CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)`)
+    return versionOf(db)
+  })
+  if (version > MIGRATIONS.length) {
+    throw new Error(
+      `the store has schema version ${version}, this program knows ${MIGRATIONS.length}: run the newer Keystay`,
+    )
+  }
+  for (const [index, statements] of MIGRATIONS.entries()) {
+    if (index < version) continue
+    await driver.transaction(async (db) => {
+      for (const statement of statements) await db.run(statement.replace(/\{(\w+)\}/g, (_, word) => WORDS[driver.dialect][word] ?? ''))
+      await db.run(`DELETE FROM schema_version`)
+      await db.run(`INSERT INTO schema_version (version) VALUES ($1)`, [index + 1])
+    })
+  }
+}
+
+const WORDS: { readonly [dialect in Driver['dialect']]: { readonly [word: string]: string } } = {
+  sqlite: { serial: 'INTEGER PRIMARY KEY', clustered: 'WITHOUT ROWID' },
+  postgres: { serial: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY' },
+}
+
+async function versionOf(db: Db): Promise<number> {
+  const [row] = await db.all<{ version: number }>(`SELECT version FROM schema_version`)
+  return row?.version ?? 0
+}

@@ -1,0 +1,251 @@
+import type { Operation, ResultOf, SessionRow } from '../core/operations.ts'
+import { idFrom } from '../core/id.ts'
+import { vkeyOf } from '../core/checkpoint-note.ts'
+import type { Signer } from '../core/checkpoint-note.ts'
+import { CommitLost, runBatch } from './batch.ts'
+import type { Folded, Folding, Moment } from './batch.ts'
+import { clockReader } from './clock.ts'
+import type { Clock, Reading } from './clock.ts'
+import { StoreFault } from './db.ts'
+import type { Driver, Reader } from './db.ts'
+import { continueFrom, createHead, newestCheckpoint, presentEntries, readHead, signHead } from './ledger.ts'
+import { readValues, writeValues } from './meta.ts'
+import { migrate } from './schema.ts'
+import type { UnavailableReason } from './store.ts'
+
+/** Plain data: it crosses a thread. `fold` is a bug that an operation met, in the message of its error. */
+export type Answer =
+  | { readonly ok: true; readonly result: ResultOf<Operation> }
+  | { readonly ok: false; readonly reason: UnavailableReason | 'fold'; readonly message: string }
+
+export interface State {
+  readonly size: number
+  /** Hex. */
+  readonly root: string
+  /** Newest committed `at`, ms. */
+  readonly at: number
+  /** Size of the newest signed head. */
+  readonly signed: number
+  /** After a failed sync: why nothing is written any more. Only a restart ends it. */
+  readonly broken: string | null
+  /** With strictClock, after a jump: why nothing is admitted any more. Only a restart ends it. */
+  readonly stopped: string | null
+}
+
+export interface Batched {
+  readonly answers: readonly Answer[]
+  /** Sessions as this batch left them. */
+  readonly sessions: readonly SessionRow[]
+  readonly state: State
+  /** Lines for the operator. */
+  readonly alarms: readonly string[]
+}
+
+/** The only one who writes. One call at a time; the writer in front of it sees to that. */
+export interface Sequencer {
+  run(operations: readonly Operation[]): Promise<Batched>
+  /** Once or twice a second: sees the clock jump, signs a head that grew, tidies up. */
+  tick(): Promise<Batched>
+  /** After an answer, when nobody waits. */
+  tidyIfDue(): Promise<void>
+  /** Signs the last head. */
+  close(): Promise<void>
+}
+
+export interface SequencerParts {
+  readonly driver: Driver
+  /** A fresh connection, for reading back what became of a commit. */
+  readonly reopen: () => Reader
+  readonly folding: Folding
+  readonly clock: Clock
+  readonly random: (bytes: number) => Uint8Array
+  readonly signer: Signer
+  readonly origin: string
+  readonly strictClock: boolean
+  readonly step: (name: string) => void
+}
+
+/** What would begin an effect; the rest ends one or moves none. */
+const ADMITTING: ReadonlySet<Operation['op']> = new Set(['admit', 'approve', 'start'])
+
+/** Batches between two tidyings, so that the WAL stays within some tens of megabytes. */
+const TIDY_EVERY = 32
+
+/** @throws Error for a store that is not whole, not ours, or not durable: it must not be served. */
+export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
+  const { driver, reopen, folding, clock, random, signer, origin, strictClock, step } = parts
+  const vkey = vkeyOf(signer.name, signer.privateKey)
+  await migrate(driver)
+  await driver.transaction(async (db) => {
+    await createHead(db)
+    await continueFrom(db, vkey)
+    const values = await readValues(db, ['fingerprint_key', 'vkey'])
+    if (!values.has('fingerprint_key')) {
+      await writeValues(db, [['fingerprint_key', Buffer.from(random(32)).toString('hex')]])
+    }
+    if (values.get('vkey') !== vkey) await writeValues(db, [['vkey', vkey]])
+  })
+
+  const read = clockReader(clock)
+  let state = await driver.transaction(async (db): Promise<State> => {
+    const { frontier, root, at } = await readHead(db)
+    const signed = (await newestCheckpoint(db))?.size ?? -1
+    return { size: frontier.size, root, at, signed, broken: null, stopped: null }
+  })
+  /** Seen, and not in the ledger yet: a batch that failed must not swallow it. */
+  let jump_ms: number | null = null
+  let isBehind = false
+  let untidy = 0
+  const alarms: string[] = []
+  read(state.at)
+  await sign()
+
+  async function run(operations: readonly Operation[]): Promise<Batched> {
+    const reading = look()
+    const sessions: SessionRow[] = []
+    const refusal = refusalOf(reading)
+    const refused = new Set(operations.filter(({ op }) => refusal !== null && ADMITTING.has(op)))
+    const rest = operations.filter((operation) => !refused.has(operation))
+    const answered = rest.length > 0 || jump_ms !== null ? await attempt(rest, reading, sessions) : []
+    const next = answered.values()
+    const answers = operations.map((operation) => {
+      return refused.has(operation) ? no('clock', refusal ?? '') : (next.next().value ?? no('unavailable', 'no answer'))
+    })
+    return { answers, sessions, state, alarms: alarms.splice(0) }
+  }
+
+  /** A batch as a whole; where it fails for what one of its operations brings, each of them alone. */
+  async function attempt(
+    operations: readonly Operation[],
+    reading: Reading,
+    sessions: SessionRow[],
+  ): Promise<readonly Answer[]> {
+    if (state.broken !== null) return operations.map(() => no('unavailable', state.broken ?? ''))
+    try {
+      return accept(await runBatch(driver, operations, folding, momentOf(reading), step), sessions)
+    } catch (error) {
+      if (error instanceof CommitLost) return readBack(error, sessions)
+      if (error instanceof StoreFault && error.kind !== 'constraint') return operations.map(() => faulted(error))
+      if (operations.length > 1) {
+        const answers: Answer[] = []
+        for (const operation of operations) answers.push(...(await attempt([operation], reading, sessions)))
+        return answers
+      }
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      return operations.map(() => no('fold', message))
+    }
+  }
+
+  function accept(folded: Folded, sessions: SessionRow[]): Answer[] {
+    const { head, results } = folded
+    if (folded.entries.length > 0) jump_ms = null
+    state = { ...state, size: head.frontier.size, root: head.root, at: Math.max(state.at, head.at) }
+    sessions.push(...folded.sessions)
+    untidy++
+    return results.map((result) => ({ ok: true, result }))
+  }
+
+  /** R9: a fresh connection says what the failed commit left; it is never assumed, and the commit never repeated. */
+  async function readBack({ folded, fault }: CommitLost, sessions: SessionRow[]): Promise<readonly Answer[]> {
+    const failed = faulted(fault)
+    try {
+      const reader = reopen()
+      const present = await presentEntries(reader, folded.entries)
+      await reader.close()
+      if (folded.entries.length > 0 && present === folded.entries.length) return accept(folded, sessions)
+      return folded.results.map(() => failed)
+    } catch (error) {
+      stop(`what became of a commit cannot be read back: ${messageOf(error)}`)
+      return folded.results.map(() => no('in_doubt', messageOf(error)))
+    }
+  }
+
+  /** A full disk may have room again; after an I/O error the file may not hold what was synced, and we say no until a restart. */
+  function faulted(fault: StoreFault): Answer {
+    if (fault.kind === 'io') stop(`the store failed: ${fault.message}`)
+    else alarms.push(`the store refused a batch: ${fault.message}`)
+    return no('unavailable', fault.message)
+  }
+
+  function stop(why: string): void {
+    if (state.broken !== null) return
+    state = { ...state, broken: `${why}; a restart reads what is there` }
+    alarms.push(state.broken ?? '')
+  }
+
+  function look(): Reading {
+    const reading = read(state.at)
+    if (reading.jumped_ms !== null) {
+      jump_ms = (jump_ms ?? 0) + reading.jumped_ms
+      alarms.push(`the clock jumped ${reading.jumped_ms} ms forward`)
+      if (strictClock) state = { ...state, stopped: 'the clock jumped forward; with --strict-clock nothing is admitted before a restart' }
+    }
+    if (reading.behind_ms !== null && !isBehind) alarms.push(`the clock is ${reading.behind_ms} ms behind the ledger`)
+    isBehind = reading.behind_ms !== null
+    return reading
+  }
+
+  function refusalOf(reading: Reading): string | null {
+    if (reading.behind_ms !== null) return `the clock is ${reading.behind_ms} ms behind the ledger`
+    return state.stopped
+  }
+
+  function momentOf(reading: Reading): Moment {
+    const { now } = reading
+    return {
+      now,
+      // Read again: the operations of a batch that is run singly must not begin with a permit that is half used up.
+      begun: clock.monotonic(),
+      id: () => idFrom('ent', now, random(10)),
+      notes: jump_ms === null ? [] : [{ kind: 'clock.jumped', fields: { gap_ms: jump_ms } }],
+    }
+  }
+
+  async function sign(): Promise<void> {
+    if (state.broken !== null || state.signed >= state.size) return
+    try {
+      const signed = await driver.transaction((db) => signHead(db, signer, origin, Math.max(clock.wall(), state.at)))
+      state = { ...state, signed }
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      faulted(error)
+    }
+  }
+
+  /** Into its place goes only what is committed; when that fails the WAL still holds it, and nothing is lost yet. */
+  async function tidy(): Promise<void> {
+    if (untidy === 0 || state.broken !== null) return
+    untidy = 0
+    try {
+      await driver.tidy()
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      faulted(error)
+    }
+  }
+
+  return {
+    run,
+    async tick() {
+      const batched = await run([])
+      await sign()
+      await tidy()
+      return { ...batched, state, alarms: [...batched.alarms, ...alarms.splice(0)] }
+    },
+    async tidyIfDue() {
+      if (untidy >= TIDY_EVERY) await tidy()
+    },
+    async close() {
+      await sign()
+      await driver.close()
+    },
+  }
+}
+
+function no(reason: UnavailableReason | 'fold', message: string): Answer {
+  return { ok: false, reason, message }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

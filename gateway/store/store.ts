@@ -1,0 +1,67 @@
+import type { Operation, ResultOf, SessionRow, Switches } from '../core/operations.ts'
+import type { Bodies, Call, JsonObject, LimitState } from '../core/types.ts'
+
+/**
+ * What the store promises to the pipeline.
+ *
+ * `write` answers after the operation is durable (synced), or rejects with StoreUnavailable when it is certain that
+ * nothing was kept. Operations are folded in arrival order, many to a transaction; each is one legal arrow of the state
+ * machine or none. Reads see everything that was answered before.
+ */
+export interface Store {
+  write<O extends Operation>(operation: O): Promise<ResultOf<O>>
+  call(id: string): Promise<Call | null>
+  /** The call that a request key names, if it binds one (R1). */
+  callByKey(principal: string, role: string, action: string, key: string): Promise<Call | null>
+  bodies(call: string): Promise<Bodies | null>
+  calls(filter: CallFilter): Promise<Call[]>
+  /** Entries of one call, oldest first, parsed. */
+  story(call: string): Promise<JsonObject[]>
+  sessionByToken(tokenHash: string): Promise<SessionRow | null>
+  session(id: string): Promise<SessionRow | null>
+  sessions(filter: { live_at?: number; role?: string; limit?: number }): Promise<SessionRow[]>
+  limits(ids: readonly string[]): Promise<Map<string, LimitState>>
+  switches(): Promise<Switches>
+  /** Calls that started and never settled, and holds: what recovery and expiry look at. */
+  unfinished(): Promise<Call[]>
+  /** HMAC-SHA256 of the store's key, hex: request fingerprints cannot be guessed. */
+  fingerprint(text: string): string
+  /** Newest committed `at`, ms; the clock never goes below it (R14). */
+  lastAt(): number
+  /** False while the clock is behind, or after a failed sync; says why. */
+  ready(): { ok: boolean; reason?: string }
+  head(): Promise<{ size: number; root: string }>
+  close(): Promise<void>
+}
+
+export interface CallFilter {
+  principal?: string
+  role?: string
+  action?: string
+  states?: readonly Call['state'][]
+  session?: string
+  person?: string
+  key?: string
+  since?: number
+  until?: number
+  /** Keyset cursor: calls older than this id. */
+  before?: string
+  limit?: number
+}
+
+/**
+ * Why a write did not answer. `overloaded`: shed before it was queued. `unavailable`: disk full, no store. `clock`: R14
+ * admits nothing.  Of these nothing was kept, for certain. `deadline`: it was under way, and what
+ * comes of it is handed to onLate. `in_doubt`: an I/O fault, and it could not be read back.
+ */
+export type UnavailableReason = 'overloaded' | 'unavailable' | 'clock' | 'deadline' | 'in_doubt'
+
+/** Nothing that was asked may go on; 503 ledger_unavailable (or overloaded) outside. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+  readonly reason: UnavailableReason
+  constructor(message: string, reason: UnavailableReason = 'unavailable') {
+    super(message)
+    this.reason = reason
+  }
+}
