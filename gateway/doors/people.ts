@@ -1,0 +1,91 @@
+import type { Request, Router } from 'express'
+import { Problem } from '../core/problem.ts'
+import type { Person } from '../core/types.ts'
+import type { PeopleFilter } from '../pipeline/gateway.ts'
+import { flag, name, outcome, readFields, reason } from './fields.ts'
+import type { Field } from './fields.ts'
+import { mustBeReady, newRouter, pathValue } from './frame.ts'
+import type { DoorParts, Route } from './frame.ts'
+import { integerOf, readQuery, statusOf, timeOf } from './query.ts'
+import { BODY_LIMITS, readJsonBody } from './read-body.ts'
+
+/** The people's door, by a bearer JWT of a people issuer. Rights, and the entry of every refused click, are the pipeline's. */
+export function peopleRoutes({ gateway, identity, body: limits = BODY_LIMITS }: DoorParts, route: Route): Router {
+  const { people } = gateway
+  const router = newRouter()
+
+  const looks = (path: string, answer: (person: Person, request: Request) => Promise<object>) =>
+    router.get(
+      path,
+      route(async (request) => {
+        const person = await identity.person(request.headers.authorization)
+        return { status: 200, body: await answer(person, request) }
+      }),
+    )
+  const decides = <Fields extends { readonly [name: string]: Field<unknown> }>(
+    method: 'post' | 'put',
+    path: string,
+    fields: Fields,
+    answer: (person: Person, id: string, values: ReturnType<typeof readFields<Fields>>) => Promise<object>,
+  ) =>
+    router[method](
+      path,
+      route(async (request) => {
+        const person = await identity.person(request.headers.authorization)
+        readQuery(request, [])
+        mustBeReady(gateway)
+        const values = readFields(await readJsonBody(request, limits), fields)
+        return { status: 200, body: await answer(person, pathValue(request, 'id'), values) }
+      }),
+    )
+
+  looks('/admin/v1/calls', (person, request) => people.calls(person, callFilter(request)))
+  looks('/admin/v1/calls/:id', (person, request) => {
+    readQuery(request, [])
+    return people.story(person, pathValue(request, 'id'))
+  })
+  decides('post', '/admin/v1/calls/:id/approve', { card: name }, (person, id, { card }) =>
+    people.approve(person, id, card),
+  )
+  decides('post', '/admin/v1/calls/:id/reject', { reason }, (person, id, said) =>
+    people.reject(person, id, said.reason),
+  )
+  decides('post', '/admin/v1/calls/:id/settle', { outcome, reason }, (person, id, said) =>
+    people.settle(person, id, said.outcome, said.reason),
+  )
+
+  looks('/admin/v1/sessions', async (person, request) => {
+    const { role, live } = readQuery(request, ['role', 'live'])
+    if (live !== undefined && live !== 'true' && live !== 'false')
+      throw new Problem('malformed', 'live is true or false.')
+    const filter = { ...(role === undefined ? {} : { role }), ...(live === undefined ? {} : { live: live === 'true' }) }
+    return { sessions: await people.sessions(person, filter) }
+  })
+  decides('post', '/admin/v1/sessions/:id/revoke', {}, (person, id) => people.revoke(person, id))
+
+  looks('/admin/v1/limits', async (person, request) => {
+    readQuery(request, [])
+    return { limits: await people.limits(person) }
+  })
+  decides('put', '/admin/v1/switches/:id', { on: flag, reason }, (person, id, { on, reason }) =>
+    people.setSwitch(person, id, on, reason),
+  )
+  looks('/admin/v1/policy', (person, request) => {
+    readQuery(request, [])
+    return people.policy(person)
+  })
+  return router
+}
+
+function callFilter(request: Request): PeopleFilter {
+  const texts = ['role', 'action', 'session', 'person', 'cursor'] as const
+  const { status, since, until, limit, ...rest } = readQuery(request, [...texts, 'status', 'since', 'until', 'limit'])
+  const read = {
+    ...rest,
+    status: statusOf(status),
+    since: timeOf('since', since),
+    until: timeOf('until', until),
+    limit: integerOf('limit', limit, 500),
+  }
+  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined))
+}

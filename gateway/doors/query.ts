@@ -1,0 +1,66 @@
+import type { Request } from 'express'
+import { Problem } from '../core/problem.ts'
+import type { CallStatus } from '../core/types.ts'
+
+/**
+ * The query's members, each once, none but these: a filter that is misspelt must not show everything.
+ *
+ * @throws Problem malformed.
+ */
+export function readQuery<Name extends string>(
+  request: Request,
+  names: readonly Name[],
+): { readonly [name in Name]?: string } {
+  const at = request.originalUrl.indexOf('?')
+  const members: { [name in Name]?: string } = {}
+  if (at === -1) return members
+  for (const [name, value] of new URLSearchParams(request.originalUrl.slice(at + 1))) {
+    const known = names.find((one) => one === name)
+    if (known === undefined) throw new Problem('malformed', `The query takes ${names.join(', ') || 'nothing'} here.`)
+    if (members[known] !== undefined) throw new Problem('malformed', `The query has ${known} twice.`)
+    // Replacement characters are what broken UTF-8 becomes.
+    if (value === '' || value.length > 300 || value.includes('\uFFFD')) throw unreadable(known)
+    members[known] = value
+  }
+  return members
+}
+
+/** ISO 8601 in UTC, as this API prints it; the time may be left out. @returns ms since the epoch. */
+export function timeOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const shaped = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?Z)?$/.test(text)
+  const time = shaped ? Date.parse(text) : Number.NaN
+  // 31 February is read as March by some and refused by others.
+  if (Number.isNaN(time) || !new Date(time).toISOString().startsWith(text.slice(0, 10))) throw unreadable(name)
+  return time
+}
+
+export function integerOf(name: string, text: string | undefined, max: number): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^(?:0|[1-9][0-9]{0,8})$/.test(text) || Number(text) > max) throw unreadable(name)
+  return Number(text)
+}
+
+export function statusOf(text: string | undefined): CallStatus | undefined {
+  if (text === undefined) return undefined
+  if (!Object.hasOwn(STATUSES, text)) throw unreadable('status')
+  return text as CallStatus
+}
+
+const STATUSES: { readonly [status in CallStatus]: true } = {
+  held: true,
+  running: true,
+  unknown: true,
+  needs_human: true,
+  done: true,
+  refused: true,
+  denied: true,
+  rejected: true,
+  expired: true,
+  cancelled: true,
+  not_sent: true,
+}
+
+function unreadable(name: string): Problem {
+  return new Problem('malformed', `The query member ${name} cannot be read.`)
+}

@@ -1,0 +1,195 @@
+import type { Request, Router } from 'express'
+import { Problem } from '../core/problem.ts'
+import type { InputError, Json, Session } from '../core/types.ts'
+import type { Reply } from '../pipeline/gateway.ts'
+import { mustBeReady, newRouter, pathValue } from './frame.ts'
+import type { DoorParts, Route } from './frame.ts'
+import { dryRun, isKey, preferredWait, requestKey, WAIT_MAX_S } from './headers.ts'
+import { problemAnswer } from './problem.ts'
+import { integerOf, readQuery, statusOf, timeOf } from './query.ts'
+import { BODY_LIMITS, readJsonBody } from './read-body.ts'
+import type { JsonBody } from './read-body.ts'
+import type { Answer } from './send.ts'
+
+/** The agents' door: sessions, actions and calls over plain HTTP. Every call goes through `gateway.call`. */
+export function restRoutes(parts: DoorParts, route: Route): Router {
+  const { gateway, identity, body: limits = BODY_LIMITS } = parts
+  const waiting = slots(parts.waiting_max ?? 4096)
+  const router = newRouter()
+  /** Who asks, before anything that they sent is read. */
+  const signedIn = (answer: (session: Session, request: Request) => Promise<Answer>) =>
+    route(async (request) => answer(await identity.authenticate(request.headers.authorization), request))
+
+  router.post(
+    '/v1/actions/:name',
+    waiting(
+      signedIn(async (session, request) => {
+        readQuery(request, [])
+        mustBeReady(gateway)
+        const body = await readJsonBody(request, limits)
+        return replyAnswer(await gateway.call(session, ask(session, request, body)))
+      }),
+    ),
+  )
+
+  router.get(
+    '/v1/calls/:id',
+    waiting(
+      signedIn(async (session, request) => {
+        const { wait } = readQuery(request, ['wait'])
+        const seconds = integerOf('wait', wait, WAIT_MAX_S) ?? 0
+        return stateAnswer(await gateway.show(session, pathValue(request, 'id'), seconds * 1000))
+      }),
+    ),
+  )
+
+  router.get(
+    '/v1/calls',
+    signedIn(async (session, request) => {
+      const { status, key, since } = readQuery(request, ['status', 'key', 'since'])
+      if (key !== undefined && !isKey(key)) throw new Problem('malformed', 'The query member key cannot be read.')
+      const replies = await gateway.list(session, { status: statusOf(status), key, since: timeOf('since', since) })
+      return { status: 200, body: { calls: replies.map(stateOf) } }
+    }),
+  )
+
+  router.post(
+    '/v1/calls/:id/cancel',
+    signedIn(async (session, request) => {
+      readQuery(request, [])
+      mustBeReady(gateway)
+      return stateAnswer(await gateway.cancel(session, pathValue(request, 'id')))
+    }),
+  )
+
+  router.get(
+    '/v1/actions',
+    signedIn(async (session, request) => {
+      readQuery(request, [])
+      return { status: 200, body: { role: session.role, actions: await gateway.actions(session) } }
+    }),
+  )
+
+  router.get(
+    '/v1/actions/:name',
+    signedIn(async (session, request) => {
+      readQuery(request, [])
+      const name = pathValue(request, 'name')
+      const view = (await gateway.actions(session)).find((action) => action.name === name)
+      if (view === undefined)
+        throw new Problem('not_granted', 'This role has no such action. GET /v1/actions lists its own.')
+      return { status: 200, body: view }
+    }),
+  )
+
+  router.get(
+    '/v1/session',
+    signedIn(async (session) => ({ status: 200, body: sessionBody(session, parts.now()) })),
+  )
+
+  router.delete(
+    '/v1/session',
+    signedIn(async (session) => {
+      await identity.end(session)
+      return { status: 204, body: undefined }
+    }),
+  )
+
+  /**
+   * What the door itself knows to be wrong is said only of actions that the role has: of all others the pipeline says
+   * `not_granted`, whether they exist or not.
+   */
+  const ask = (session: Session, request: Request, body: JsonBody) => {
+    const action = pathValue(request, 'name')
+    const policy = gateway.policy()
+    const granted = policy.roles.get(session.role)?.grants.has(action) === true
+    const reads = policy.actions.get(action)?.effect === 'read'
+    const [key, dry_run, wait_s] = [requestKey(request), dryRun(request), preferredWait(request)]
+    if (granted && key === null && !reads && !dry_run) {
+      throw new Problem('key_required', 'Send an Idempotency-Key that names this one effect; repeat it on every retry.')
+    }
+    const errors = inputErrors(body)
+    if (granted && errors.length > 0)
+      throw new Problem('input_invalid', 'The input does not fit the schema.', { errors })
+    // Refused input travels no further, also if a policy that grants the action is loaded meanwhile.
+    const input = errors.length > 0 ? null : body.value
+    return { action, input, key, dry_run, wait_ms: (wait_s ?? RUNNING_WAIT_S) * 1000, wait_held: wait_s !== null }
+  }
+  return router
+}
+
+/** Without a preference: so long for a running call, not at all for a held one. */
+const RUNNING_WAIT_S = 10
+/** When it is worth looking again, in seconds. */
+const LOOK_AGAIN_S = { held: 5, running: 1, unknown: 5, needs_human: 60 } as const
+
+/** The answer to whoever asked for the call. */
+function replyAnswer({ replayed, envelope, problem }: Reply): Answer {
+  const headers = { 'Idempotency-Replayed': replayed ? 'true' : undefined }
+  if (problem !== null) return problemAnswer(problem, headers)
+  if (envelope.status === 'done' || envelope.dry_run !== undefined) return { status: 200, body: envelope, headers }
+  if (!Object.hasOwn(LOOK_AGAIN_S, envelope.status))
+    throw new Error(`a ${envelope.status} call has no problem to answer with`)
+  const again = String(LOOK_AGAIN_S[envelope.status as keyof typeof LOOK_AGAIN_S])
+  return {
+    status: 202,
+    body: envelope,
+    headers: { ...headers, Location: `/v1/calls/${envelope.call}`, 'Retry-After': again },
+  }
+}
+
+/** The answer to whoever looks at a call: always 200, with what the POST would have said inside. */
+function stateAnswer(reply: Reply): Answer {
+  return { status: 200, body: stateOf(reply) }
+}
+
+function stateOf({ envelope, problem }: Reply): object {
+  return problem === null ? envelope : { ...envelope, problem }
+}
+
+function inputErrors({ value, notDigits }: JsonBody): InputError[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const got = value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`
+    return [{ path: 'input', got, want: 'an object' }]
+  }
+  return notDigits.slice(0, 20).map(({ path, text }) => ({
+    path: path.startsWith('[') ? `input${path}` : `input.${path}`,
+    got: text,
+    want: 'an integer written in digits',
+    example: Number(text) === 0 ? 0 : (Number(text) satisfies Json),
+  }))
+}
+
+function sessionBody(session: Session, now: number): object {
+  return {
+    session: session.id,
+    role: session.role,
+    scope: `role:${session.role}`,
+    requester: session.requester,
+    acting_for: session.acting_for,
+    lineage: session.lineage,
+    attributes: session.attributes,
+    issued_at: new Date(session.issued_at).toISOString(),
+    expires_at: new Date(session.expires_at).toISOString(),
+    expires_in: Math.max(0, Math.floor((session.expires_at - now) / 1000)),
+  }
+}
+
+/**
+ * Bounds how many requests wait at once. A slot is free when the work ends, not when the client leaves: who hangs up
+ * does not get another place.
+ */
+function slots(most: number) {
+  let taken = 0
+  return (handler: ReturnType<Route>): ReturnType<Route> =>
+    async (request, response, next) => {
+      if (taken >= most)
+        throw new Problem('overloaded', 'Too many calls are waiting; nothing was looked at.', { retry_after: 1 })
+      taken++
+      try {
+        await handler(request, response, next)
+      } finally {
+        taken--
+      }
+    }
+}

@@ -1,0 +1,49 @@
+import type { Request, Response } from 'express'
+import { discardBody } from './read-body.ts'
+
+export interface Answer {
+  readonly status: number
+  /** `application/json` unless said. Always UTF-8. */
+  readonly type?: string
+  /** Becomes JSON; undefined: no body. */
+  readonly body: unknown
+  /** Undefined ones are left out. */
+  readonly headers?: Headers
+}
+
+export type Headers = { readonly [name: string]: string | undefined }
+
+/** Takes secrets out of text. Every byte of ours that leaves goes through it. */
+export type Scrub = (text: string) => string
+
+export type Send = (request: Request, response: Response, answer: Answer) => Promise<void>
+
+/**
+ * The one way out. A request whose body was not read is first read to its end, within bounds: closing a connection on
+ * bytes that are still arriving would make the kernel drop our answer.
+ */
+export function sender(scrub: Scrub): Send {
+  return async (request, response, { status, type = 'application/json', body, headers = {} }) => {
+    const whole = await discardBody(request)
+    if (response.headersSent || response.destroyed) return
+    response.statusCode = status
+    response.setHeader('Cache-Control', 'no-store')
+    for (const [name, value] of Object.entries(headers)) {
+      if (value !== undefined) response.setHeader(name, oneLine(scrub(value)))
+    }
+    if (!whole) response.setHeader('Connection', 'close')
+    if (body === undefined) {
+      response.end()
+      return
+    }
+    const bytes = Buffer.from(scrub(JSON.stringify(body)), 'utf8')
+    response.setHeader('Content-Type', `${type}; charset=utf-8`)
+    response.setHeader('Content-Length', bytes.length)
+    response.end(bytes)
+  }
+}
+
+/** No value may end its header, whatever is in it (RFC 9110, section 5.5). */
+function oneLine(value: string): string {
+  return value.replaceAll(/[^\t\x20-\x7E]/g, '?')
+}

@@ -1,0 +1,133 @@
+import { Problem, problemBody } from '../../gateway/core/problem.ts'
+import type { Code } from '../../gateway/core/problem.ts'
+import type { Action, CallStatus, Grant, JsonObject, Policy, Session } from '../../gateway/core/types.ts'
+import type {
+  ActionView,
+  CallRequest,
+  CallStory,
+  Envelope,
+  Gateway,
+  Reply,
+  SessionView,
+} from '../../gateway/pipeline/gateway.ts'
+import { POLICY } from '../identity/company.ts'
+
+export interface PlainGateway extends Gateway {
+  /** Every question that came through, in order: `call`, `show`, `people.approve` … with what the door made of it. */
+  readonly asked: (readonly [string, ...unknown[]])[]
+  /** `code source`, in order. */
+  readonly refusals: string[]
+  /** What the next questions are answered with; a thrown error where it is one. */
+  answer: Reply | Error | null
+  unready: string | null
+  /** Set: calls wait for it. */
+  gate: Promise<void> | null
+}
+
+/** A gateway without anything behind: what a door hands in is kept, what it is to answer is set. */
+export function plainGateway(): PlainGateway {
+  const asked: (readonly [string, ...unknown[]])[] = []
+  const refusals: string[] = []
+
+  const take = async <Answer>(name: string, args: readonly unknown[], usual: Answer): Promise<Answer> => {
+    asked.push([name, ...args])
+    if (gateway.gate !== null) await gateway.gate
+    if (gateway.answer instanceof Error) throw gateway.answer
+    return usual
+  }
+  const reply = (): Reply => (gateway.answer instanceof Error || gateway.answer === null ? done() : gateway.answer)
+  const of = ({ id, role }: Session) => `${id} ${role}`
+
+  const gateway: PlainGateway = {
+    asked,
+    refusals,
+    answer: null,
+    unready: null,
+    gate: null,
+    policy: () => DOOR_POLICY,
+    notReady: () => gateway.unready,
+    refused: (code, source) => void refusals.push(`${code} ${source}`),
+    actions: (session) => take('actions', [of(session)], [VIEW]),
+    call: (session: Session, request: CallRequest) => take('call', [of(session), request], reply()),
+    show: (session, id, wait_ms) => take('show', [of(session), id, wait_ms], reply()),
+    list: (session, filter) => take('list', [of(session), filter], [reply()]),
+    cancel: (session, id) => take('cancel', [of(session), id], reply()),
+    people: {
+      calls: (person, filter) => take('people.calls', [person.id, filter], { calls: [], cursor: null }),
+      story: (person, id) => take('people.story', [person.id, id], STORY),
+      approve: (person, id, card) => take('people.approve', [person.id, id, card], STORY),
+      reject: (person, id, reason) => take('people.reject', [person.id, id, reason], STORY),
+      settle: (person, id, outcome, reason) => take('people.settle', [person.id, id, outcome, reason], STORY),
+      sessions: (person, filter) => take('people.sessions', [person.id, filter], [SESSION_VIEW]),
+      revoke: (person, id) => take('people.revoke', [person.id, id], SESSION_VIEW),
+      limits: (person) => take('people.limits', [person.id], [{ limit: 'daily' }]),
+      setSwitch: (person, name, on, reason) =>
+        take<JsonObject>('people.setSwitch', [person.id, name, on, reason], { name, on, reason }),
+      policy: (person) => take<JsonObject>('people.policy', [person.id], { digest: 'sha256:p' }),
+    },
+  }
+  return gateway
+}
+
+export function envelope(status: CallStatus, more: Partial<Envelope> = {}): Envelope {
+  return {
+    call: 'call_1',
+    action: 'refund',
+    status,
+    limits: [],
+    session: { expires_in: 7200 },
+    entry: 'ent_1',
+    ...more,
+  }
+}
+
+export function done(more: Partial<Envelope> = {}): Reply {
+  return { replayed: false, envelope: envelope('done', { output: { id: 're_1' }, ...more }), problem: null }
+}
+
+/** A call that ended in a problem, as the pipeline answers it. */
+export function ended(status: CallStatus, code: Code, detail: string, retry_after?: number): Reply {
+  const problem = problemBody(code, detail, { call: 'call_1', entry: 'ent_1', ...(retry_after ? { retry_after } : {}) })
+  return { replayed: false, envelope: envelope(status, { problem }), problem }
+}
+
+export { Problem }
+
+export const VIEW: ActionView = {
+  name: 'refund',
+  description: 'Refund a charge. At most 200.00 USD at once.',
+  effect: 'write',
+  input_schema: { type: 'object' },
+  output_schema: { type: 'object' },
+  example: { amount: 1 },
+  limits: [],
+}
+
+const SESSION_VIEW: SessionView = {
+  session: 'ses_1',
+  role: 'support-agent',
+  requester: 'ci:agents:support',
+  acting_for: null,
+  lineage: 'ses_1',
+  issued_at: '2026-11-23T15:00:00.000Z',
+  expires_at: '2026-11-23T17:00:00.000Z',
+  ended_at: null,
+  ended_reason: null,
+}
+
+export const STORY = { call: 'call_1', status: 'held', card: 'sha256:card' } as unknown as CallStory
+
+const grant = (action: string) => [action, { action } as Grant] as const
+const action = (name: string, effect: 'read' | 'write') => [name, { name, effect } as Action] as const
+
+/** The people and workloads of the identity tests; `support-agent` may `refund` (write) and `charge.get` (read). */
+export const DOOR_POLICY: Policy = {
+  ...POLICY,
+  actions: new Map([action('refund', 'write'), action('charge.get', 'read'), action('secret.write', 'write')]),
+  roles: new Map(
+    [...POLICY.roles].map(([name, role]) => [
+      name,
+      { ...role, grants: new Map(name === 'support-agent' ? [grant('refund'), grant('charge.get')] : []) },
+    ]),
+  ),
+}

@@ -1,0 +1,506 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { devIssuer } from '../../gateway/identity/dev-issuer.ts'
+import type { DevIssuer } from '../../gateway/identity/dev-issuer.ts'
+import { TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../../gateway/identity/exchange.ts'
+import { identity } from '../../gateway/identity/identity.ts'
+import type { Identity } from '../../gateway/identity/identity.ts'
+import { newToken } from '../../gateway/identity/token.ts'
+import { Problem } from '../../gateway/core/problem.ts'
+import type { JsonObject } from '../../gateway/core/types.ts'
+import { byEc, issuerNamed, jws, NOW, POLICY, PROMPT, SECONDS } from './company.ts'
+import { memorySessions } from './memory-sessions.ts'
+import type { MemorySessions } from './memory-sessions.ts'
+
+let now = NOW
+let store: MemorySessions
+let dev: DevIssuer
+let who: Identity
+let malformed: string[]
+
+const random = (bytes: number) => new Uint8Array(bytes).fill(store.written.length + 1)
+
+beforeEach(async () => {
+  now = NOW
+  malformed = []
+  store = memorySessions(() => now)
+  dev = await devIssuer({ now: () => now, random })
+  const newSessionId = () => `ses_${String(store.written.length).padStart(26, '0')}`
+  who = identity({ store, policy: () => POLICY, now: () => now, random, newSessionId, dev })
+})
+
+const proof = (claims: JsonObject = {}, issuer = 'ci') =>
+  jws(
+    { alg: 'ES256', kid: 'ec-1' },
+    {
+      iss: `https://${issuer}.example`,
+      aud: issuerNamed(issuer).audience,
+      sub: 'agents:support',
+      queue: 'refunds',
+      exp: SECONDS + 600,
+      ...claims,
+    },
+    byEc,
+  )
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+
+const FORM = { grant_type: TOKEN_EXCHANGE, subject_token_type: TOKEN_TYPE_JWT, scope: 'role:support-agent' }
+const ask = (form: Record<string, string | undefined>) => {
+  const all = { ...FORM, subject_token: proof(), ...form }
+  const given = Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+  return who.exchange(new Map(given), (code) => malformed.push(code))
+}
+
+describe('a token exchange', () => {
+  it('opens a session for the role, and writes who asked on what proof under which policy', async () => {
+    const token = proof({ jti: 'proof-1' })
+    const answer = await ask({ subject_token: token })
+    const minted = newToken((bytes) => new Uint8Array(bytes).fill(1))
+    const id = `ses_${'0'.repeat(26)}`
+    assert.deepEqual(answer, {
+      status: 200,
+      body: {
+        access_token: minted.token,
+        issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+        token_type: 'Bearer',
+        expires_in: 7200,
+        scope: 'role:support-agent',
+        session: id,
+      },
+    })
+    assert.deepEqual(store.written, [
+      {
+        op: 'session.issue',
+        session: {
+          id,
+          lineage: id,
+          role: 'support-agent',
+          principal: 'ci:agents:support',
+          requester: 'ci:agents:support',
+          acting_for: null,
+          attributes: { queue: 'refunds' },
+          token_hash: minted.hash,
+          issuer: 'ci',
+          jti: 'proof-1',
+          proof: `sha256:${sha256(token)}`,
+          policy: POLICY.digest,
+          prompt: null,
+        },
+        lifetime_ms: 7_200_000,
+        live_max: 3,
+        once: false,
+      },
+    ])
+    assert.ok(!JSON.stringify(store.written).includes(minted.token))
+  })
+
+  it('gives a person’s session that person as its requester, by a group', async () => {
+    const token = proof({ sub: 'u-1', name: 'Lea', groups: ['support-leads'] }, 'staff')
+    await ask({ subject_token: token })
+    const [issued] = store.written
+    assert.deepEqual(issued?.op === 'session.issue' && [issued.session.principal, issued.session.requester], [
+      'staff:u-1',
+      'staff:u-1',
+    ])
+  })
+
+  it('gives a person’s session that person as its requester also by a rule of the issuer', async () => {
+    await ask({ subject_token: proof({ sub: 'u-7', groups: [] }, 'staff') })
+    const [issued] = store.written
+    assert.equal(issued?.op === 'session.issue' && issued.session.requester, 'staff:u-7')
+  })
+
+  it('takes the dev issuer’s proof', async () => {
+    const subject_token = (await dev.sign(issuerNamed('demo'), 'support-bot')) ?? ''
+    assert.equal((await ask({ subject_token })).status, 200)
+  })
+
+  it('goes on to the next rule where one’s carry fails: a rule that errors admits nobody', async () => {
+    const answer = await ask({ subject_token: proof({ queue: undefined as never }) })
+    assert.equal(answer.status, 400)
+    assert.equal((await ask({ subject_token: proof({ sub: 'agents:plain' }) })).status, 200)
+  })
+
+  const lifetimes: readonly (readonly [string, Record<string, string>, number])[] = [
+    ['the role’s', {}, 7200],
+    ['a shorter one that is asked for', { requested_ttl: '60' }, 60],
+    ['the role’s, when a longer one is asked for', { requested_ttl: '999999' }, 7200],
+    ['the policy’s maximum, when the role’s is longer', { scope: 'role:untied' }, 43_200],
+  ]
+  for (const [what, form, seconds] of lifetimes) {
+    it(`lasts ${what}`, async () => {
+      const { body } = await ask(form)
+      assert.equal('expires_in' in body && body.expires_in, seconds)
+      assert.equal(store.written[0]?.op === 'session.issue' && store.written[0].lifetime_ms, seconds * 1000)
+    })
+  }
+
+  const prompts: readonly (readonly [string, Record<string, string>, string | null])[] = [
+    ['the role’s own, where nothing is stated', { scope: 'role:untied' }, PROMPT],
+    ['the one that the request states', { scope: 'role:tied', prompt_digest: PROMPT }, PROMPT],
+    [
+      'a stated one, where the role has none',
+      { prompt_digest: `sha256:${'cd'.repeat(32)}` },
+      `sha256:${'cd'.repeat(32)}`,
+    ],
+  ]
+  for (const [what, form, prompt] of prompts) {
+    it(`records the prompt: ${what}`, async () => {
+      await ask(form)
+      assert.equal(store.written[0]?.op === 'session.issue' && store.written[0].session.prompt, prompt)
+    })
+  }
+
+  it('takes the prompt’s digest from the subject token too', async () => {
+    assert.equal((await ask({ scope: 'role:tied', subject_token: proof({ prompt_digest: PROMPT }) })).status, 200)
+  })
+
+  it('writes subjects in one spelling, with nothing hidden in them', async () => {
+    const subjects = ['a#b', 'a%23b', 'a b', 'a\u0000b', 'a\u202Eb', 'a:b', 'ä']
+    const principals: unknown[] = []
+    for (const sub of subjects) {
+      await ask({ subject_token: proof({ sub }) })
+      const last = store.written.at(-1)
+      principals.push(last?.op === 'session.deny' && last.principal)
+    }
+    assert.deepEqual(principals, ['ci:a%23b', 'ci:a%2523b', 'ci:a%20b', 'ci:a%00b', 'ci:a%E2%80%AEb', 'ci:a:b', 'ci:ä'])
+  })
+
+  const denied = 'This subject can have no session of that role.'
+  const denials: readonly (readonly [
+    string,
+    Record<string, string>,
+    string,
+    string,
+    string,
+    readonly [string | null, string | null, string],
+  ])[] = [
+    [
+      'an expired proof',
+      { subject_token: proof({ exp: SECONDS - 60 }) },
+      'invalid_request',
+      'The subject token is refused: it has expired (exp).',
+      'support-agent',
+      [null, 'ci', 'proof: expired'],
+    ],
+    [
+      'a proof of nobody',
+      { subject_token: 'e30.e30.e30' },
+      'invalid_request',
+      'The subject token is refused: its algorithm is not allowed.',
+      'support-agent',
+      [null, null, 'proof: algorithm'],
+    ],
+    [
+      'a role that does not exist',
+      { scope: 'role:root' },
+      'invalid_scope',
+      denied,
+      'root',
+      ['ci:agents:support', 'ci', 'no such role'],
+    ],
+    [
+      'a role that is not this subject’s',
+      { scope: 'role:demo-finance' },
+      'invalid_scope',
+      denied,
+      'demo-finance',
+      ['ci:agents:support', 'ci', 'not eligible'],
+    ],
+    [
+      'a role that is an object’s own',
+      { scope: 'role:__proto__' },
+      'invalid_scope',
+      denied,
+      '__proto__',
+      ['ci:agents:support', 'ci', 'no such role'],
+    ],
+    [
+      'an issuer’s rule without a where',
+      { scope: 'role:no-where' },
+      'invalid_scope',
+      denied,
+      'no-where',
+      ['ci:agents:support', 'ci', 'not eligible'],
+    ],
+    [
+      'a person outside the group',
+      { subject_token: proof({ sub: 'u-2', groups: ['sales'] }, 'staff') },
+      'invalid_scope',
+      denied,
+      'support-agent',
+      ['staff:u-2', 'staff', 'not eligible'],
+    ],
+    [
+      'a person whose groups are missing',
+      { subject_token: proof({ sub: 'u-2' }, 'staff') },
+      'invalid_scope',
+      denied,
+      'support-agent',
+      ['staff:u-2', 'staff', 'not eligible'],
+    ],
+    [
+      'no digest where the role requires one',
+      { scope: 'role:tied' },
+      'invalid_request',
+      'This role asks for the digest of the prompt: prompt_digest=sha256:HEX.',
+      'tied',
+      ['ci:agents:support', 'ci', 'prompt'],
+    ],
+    [
+      'another digest',
+      { scope: 'role:untied', prompt_digest: `sha256:${'cd'.repeat(32)}` },
+      'invalid_request',
+      'prompt_digest is not the digest of the prompt that this role is tied to.',
+      'untied',
+      ['ci:agents:support', 'ci', 'prompt'],
+    ],
+    [
+      'two digests',
+      { prompt_digest: PROMPT, subject_token: proof({ prompt_digest: `sha256:${'cd'.repeat(32)}` }) },
+      'invalid_request',
+      'prompt_digest is not the digest of the prompt that this role is tied to.',
+      'support-agent',
+      ['ci:agents:support', 'ci', 'prompt'],
+    ],
+    [
+      'a proof without jti of an issuer that says once',
+      { subject_token: proof({}, 'single') },
+      'invalid_request',
+      'Tokens of this issuer are good for one session only, so the subject token needs a jti.',
+      'support-agent',
+      ['single:agents:support', 'single', 'no jti'],
+    ],
+  ]
+  for (const [what, form, error, error_description, role, [principal, issuer, reason]] of denials) {
+    it(`refuses ${what}, with an entry`, async () => {
+      assert.deepEqual(await ask(form), { status: 400, body: { error, error_description } })
+      assert.deepEqual(store.written, [{ op: 'session.deny', role, principal, issuer, reason }])
+      assert.deepEqual(malformed, [])
+    })
+  }
+
+  it('refuses a proof the second time where its issuer says once', async () => {
+    const subject_token = proof({ jti: 'j' }, 'single')
+    assert.equal((await ask({ subject_token })).status, 200)
+    assert.deepEqual(await ask({ subject_token }), {
+      status: 400,
+      body: { error: 'invalid_request', error_description: 'This subject token was used before.' },
+    })
+    assert.deepEqual(store.written.at(-1), {
+      op: 'session.deny',
+      role: 'support-agent',
+      principal: 'single:agents:support',
+      issuer: 'single',
+      reason: 'proof_used',
+    })
+  })
+
+  it('opens no more sessions than one proof may have, and ends none for it', async () => {
+    for (let live = 0; live < 3; live++) assert.equal((await ask({})).status, 200)
+    assert.deepEqual(await ask({}), {
+      status: 400,
+      body: {
+        error: 'invalid_request',
+        error_description: 'This subject has 3 live sessions, which is the limit. End one, or wait.',
+      },
+    })
+    assert.deepEqual(store.written.at(-1), {
+      op: 'session.deny',
+      role: 'support-agent',
+      principal: 'ci:agents:support',
+      issuer: 'ci',
+      reason: 'too_many',
+    })
+    assert.ok([...store.rows.values()].every((row) => row.ended_at === null))
+  })
+
+  const unreadable: readonly (readonly [string, Record<string, string | undefined>, string])[] = [
+    ['no grant_type', { grant_type: undefined }, 'invalid_request'],
+    ['another grant_type', { grant_type: 'client_credentials' }, 'unsupported_grant_type'],
+    ['jwt-bearer', { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer' }, 'unsupported_grant_type'],
+    ['no subject_token', { subject_token: undefined }, 'invalid_request'],
+    ['an empty subject_token', { subject_token: '' }, 'invalid_request'],
+    ['no subject_token_type', { subject_token_type: undefined }, 'invalid_request'],
+    ['an id_token type', { subject_token_type: 'urn:ietf:params:oauth:token-type:id_token' }, 'invalid_request'],
+    ['an actor_token', { actor_token: proof() }, 'invalid_request'],
+    ['a renewal', { session: 'ses_1' }, 'invalid_request'],
+    [
+      'another requested_token_type',
+      { requested_token_type: 'urn:ietf:params:oauth:token-type:refresh_token' },
+      'invalid_request',
+    ],
+    ['a resource', { resource: 'https://api.example' }, 'invalid_target'],
+    ['an audience', { audience: 'stripe' }, 'invalid_target'],
+    ['no scope', { scope: undefined }, 'invalid_scope'],
+    ['two roles', { scope: 'role:support-agent role:tied' }, 'invalid_scope'],
+    ['a scope of another kind', { scope: 'openid' }, 'invalid_scope'],
+    ['a role of 200 characters', { scope: `role:${'a'.repeat(200)}` }, 'invalid_scope'],
+    ['a ttl of zero', { requested_ttl: '0' }, 'invalid_request'],
+    ['a negative ttl', { requested_ttl: '-1' }, 'invalid_request'],
+    ['a ttl with an exponent', { requested_ttl: '1e3' }, 'invalid_request'],
+    ['a ttl beyond a double', { requested_ttl: '9'.repeat(40) }, 'invalid_request'],
+    ['a digest in capitals', { prompt_digest: PROMPT.toUpperCase() }, 'invalid_request'],
+    ['a digest that is cut', { prompt_digest: PROMPT.slice(0, -1) }, 'invalid_request'],
+  ]
+  for (const [what, form, error] of unreadable) {
+    it(`answers ${error} to ${what}, counts it, and keeps nothing`, async () => {
+      const { status, body } = await ask(form)
+      assert.deepEqual([status, 'error' in body && body.error, malformed, store.written], [400, error, [error], []])
+    })
+  }
+
+  it('opens nothing when the store cannot write', async () => {
+    store.fault = Object.assign(new Error('disk full'), { name: 'StoreUnavailable' })
+    await assert.rejects(ask({}), { name: 'StoreUnavailable' })
+    assert.equal(store.rows.size, 0)
+  })
+})
+
+describe('a session token on a request', () => {
+  const open = async (): Promise<{ token: string; session: string }> => {
+    const { body } = await ask({})
+    assert.ok('access_token' in body)
+    return { token: body.access_token, session: body.session }
+  }
+  const refusal = async (authorization: string | undefined): Promise<readonly [string, string]> => {
+    const error: unknown = await who.authenticate(authorization).catch((thrown: unknown) => thrown)
+    assert.ok(error instanceof Problem)
+    return [error.code, error.message]
+  }
+
+  it('is its session, without anything that could open it again', async () => {
+    const { token, session } = await open()
+    assert.deepEqual(await who.authenticate(`Bearer ${token}`), {
+      id: session,
+      lineage: session,
+      role: 'support-agent',
+      principal: 'ci:agents:support',
+      requester: 'ci:agents:support',
+      acting_for: null,
+      attributes: { queue: 'refunds' },
+      issued_at: NOW,
+      expires_at: NOW + 7_200_000,
+    })
+  })
+
+  it('is taken whatever the case of the scheme', async () => {
+    const { token, session } = await open()
+    assert.equal((await who.authenticate(`bEaReR  ${token}`)).id, session)
+  })
+
+  for (const header of [undefined, '', 'Bearer', 'Bearer ', 'Basic a3N0Og==', 'kst_x']) {
+    it(`is missing in ${JSON.stringify(header)}`, async () => assert.equal((await refusal(header))[0], 'token_missing'))
+  }
+
+  it('is invalid when it is garbage, of another gateway, or two', async () => {
+    const { token } = await open()
+    const foreign = newToken((bytes) => new Uint8Array(bytes).fill(99)).token
+    for (const text of ['x', foreign, `${token} ${token}`, `${token},${token}`, token.toLowerCase()]) {
+      assert.equal((await refusal(`Bearer ${text}`))[0], 'token_invalid')
+    }
+  })
+
+  it('expires to the millisecond, and says how to go on', async () => {
+    const { token, session } = await open()
+    now = NOW + 7_200_000 - 1
+    await who.authenticate(`Bearer ${token}`)
+    now = NOW + 7_200_000
+    assert.deepEqual(await refusal(`Bearer ${token}`), [
+      'session_expired',
+      `The session ${session} expired at 2026-11-23T17:00:00.000Z. For a new one: POST /oauth/token with a fresh subject token and scope=role:NAME. Calls that it made live on: a new session of the same subject and role can read them.`,
+    ])
+  })
+
+  it('ends with a logout, once', async () => {
+    const { token, session } = await open()
+    await who.end(await who.authenticate(`Bearer ${token}`))
+    assert.deepEqual(await refusal(`Bearer ${token}`), [
+      'session_revoked',
+      `The session ${session} was ended by its own agent. For a new one: POST /oauth/token with a fresh subject token and scope=role:NAME.`,
+    ])
+    assert.deepEqual(store.written.at(-1), { op: 'session.end', session, reason: 'logout', by: 'ci:agents:support' })
+  })
+
+  it('ends with its revocation by whoever has it, and other tokens are no error', async () => {
+    const { token, session } = await open()
+    await who.revoke('kst_unknown')
+    await who.revoke(newToken((bytes) => new Uint8Array(bytes).fill(99)).token)
+    assert.equal(store.written.length, 1)
+    await who.revoke(token)
+    await who.revoke(token)
+    assert.deepEqual(store.written.slice(1), [
+      { op: 'session.end', session, reason: 'logout', by: 'ci:agents:support' },
+    ])
+  })
+
+  it('is told apart when people revoked it', async () => {
+    const { token, session } = await open()
+    await store.write({ op: 'session.end', session, reason: 'revoked', by: 'staff:sam' })
+    assert.equal((await refusal(`Bearer ${token}`))[0], 'session_revoked')
+  })
+})
+
+describe('a person', () => {
+  const refused = async (authorization: string | undefined) => {
+    const error: unknown = await who.person(authorization).catch((thrown: unknown) => thrown)
+    return error instanceof Problem ? error.code : error
+  }
+
+  it('is who a people issuer says, in the groups whose condition is true', async () => {
+    const token = proof({ sub: 'u 1#', name: 'Lea', groups: ['support-leads', 'finance', 'sales'] }, 'staff')
+    assert.deepEqual(await who.person(`Bearer ${token}`), {
+      id: 'staff:u%201%23',
+      name: 'Lea',
+      groups: ['finance', 'support-leads'],
+    })
+  })
+
+  it('has the groups of their own issuer only', async () => {
+    const token = (await dev.sign(issuerNamed('demo'), 'dana')) ?? ''
+    assert.deepEqual(await who.person(`Bearer ${token}`), { id: 'demo:dana', name: 'Dana', groups: ['demo-finance'] })
+  })
+
+  it('is in no group when the condition errors, and is named by their id without a name', async () => {
+    assert.deepEqual(await who.person(`Bearer ${proof({ sub: 'u-3' }, 'staff')}`), {
+      id: 'staff:u-3',
+      name: 'u-3',
+      groups: [],
+    })
+  })
+
+  it('is nobody with a workload’s token, a session token, an expired one or none', async () => {
+    const session = newToken((bytes) => new Uint8Array(bytes).fill(1)).token
+    const codes = []
+    for (const header of [`Bearer ${proof()}`, `Bearer ${session}`, `Bearer ${proof({ exp: 1 }, 'staff')}`, undefined])
+      codes.push(await refused(header))
+    assert.deepEqual(codes, ['token_invalid', 'token_invalid', 'token_invalid', 'token_missing'])
+  })
+})
+
+describe('the demo’s sign-in', () => {
+  const accountFor = async (ask: { account: string } | { role: string }) => (await who.devToken?.(ask))?.account ?? null
+
+  it('signs for an account, or for the first account that a role admits', async () => {
+    assert.deepEqual(
+      await Promise.all([
+        accountFor({ account: 'sam' }),
+        accountFor({ role: 'support-agent' }),
+        accountFor({ role: 'demo-finance' }),
+      ]),
+      ['sam', 'support-bot', 'dana'],
+    )
+  })
+
+  it('signs for nobody else', async () => {
+    assert.deepEqual(
+      await Promise.all([accountFor({ account: 'eve' }), accountFor({ role: 'tied' }), accountFor({ role: 'none' })]),
+      [null, null, null],
+    )
+  })
+
+  it('is not there outside --dev', () => {
+    const outside = identity({ store, policy: () => POLICY, now: () => now, random, newSessionId: () => '', dev: null })
+    assert.equal(outside.devToken, null)
+  })
+})
