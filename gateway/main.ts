@@ -1,0 +1,258 @@
+import { randomBytes } from 'node:crypto'
+import { basename } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { adapters } from '../adapters/index.ts'
+import type { Operation, ResultOf } from './core/operations.ts'
+import { formatFinding } from './core/compile.ts'
+import type { Json, Policy } from './core/types.ts'
+import { adminApp } from './doors/admin-app.ts'
+import { agentApp } from './doors/agent-app.ts'
+import type { DoorParts } from './doors/frame.ts'
+import { listen } from './doors/server.ts'
+import { devIssuer } from './identity/dev-issuer.ts'
+import { identity } from './identity/identity.ts'
+import { changes } from './pipeline/changes.ts'
+import { openBackends } from './pipeline/execute.ts'
+import type { Gateway } from './pipeline/gateway.ts'
+import type { Clock, House } from './pipeline/house.ts'
+import { newId } from './pipeline/ids.ts'
+import { openGateway } from './pipeline/open.ts'
+import { loadPolicy } from './policy-dir.ts'
+import { ledgerKey } from './secrets/ledger-key.ts'
+import { openSecrets } from './secrets/open.ts'
+import type { SecretEvent, Secrets } from './secrets/open.ts'
+import { openStore } from './store/open.ts'
+import type { OpenStore } from './store/open.ts'
+
+/** What `keystay serve` runs with; the command line and KEYSTAY_… variables become this (config.ts). */
+export interface ServeOptions {
+  readonly policies: string
+  /** `sqlite:FILE`. */
+  readonly store: string
+  /** HOST:PORT; port 0 takes any. */
+  readonly listen: string
+  readonly adminListen: string
+  /** `age:FILE,env:`. */
+  readonly secrets: string
+  /** Secret ref of the ledger's signing key; made beside the store when absent. */
+  readonly ledgerKey?: string
+  readonly dev: boolean
+  readonly strictClock: boolean
+  readonly publicUrl?: string
+  readonly adminUrl?: string
+  /** Lines for the operator; stderr by default. */
+  readonly log?: (line: string) => void
+  /** Named steps of a call, in order; only the kill harness listens. */
+  readonly step?: (name: string) => void
+  /** The store's thread; only the kill harness brings its own. */
+  readonly workerUrl?: URL
+}
+
+export interface Running {
+  readonly gateway: Gateway
+  /** http://HOST:PORT as bound. */
+  readonly agentUrl: string
+  readonly adminUrl: string
+  readonly policyDigest: string
+  /** Entries in the ledger, the checkpoint's size, and the name of the key that signs it. */
+  readonly ledger: { readonly size: number; readonly key: string; readonly keyMade: boolean }
+  /** Calls that an earlier process left unfinished. */
+  readonly taken: number
+  /** Drains: no new calls, running ones may end, at most `drain_ms` (30 s). */
+  stop(drain_ms?: number): Promise<void>
+}
+
+/** What keeps a gateway from starting: one sentence that says what, where and what to do. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+  /** 3: the policy is invalid (the message holds its findings). */
+  readonly exit: 2 | 3
+  constructor(message: string, exit: 2 | 3 = 2) {
+    super(message)
+    this.exit = exit
+  }
+}
+
+/**
+ * Composes the house and opens its doors. The start is the recovery: what an earlier process left is run on.
+ *
+ * @throws StartError, or the error of a port that cannot be bound; nothing is left open then.
+ */
+export async function serve(options: ServeOptions): Promise<Running> {
+  const log = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`))
+  const undo: (() => Promise<unknown>)[] = []
+  try {
+    return await compose(options, log, undo)
+  } catch (error) {
+    for (const close of undo.reverse()) await close().catch(() => {})
+    throw error
+  }
+}
+
+async function compose(options: ServeOptions, log: (line: string) => void, undo: (() => Promise<unknown>)[]): Promise<Running> {
+  const policy = await policyOf(options, log)
+  const clock: Clock = { now: Date.now, monotonic: () => performance.now(), sleep: (ms) => sleep(ms) }
+
+  // The ledger exists only once its key is there, and the key may be a secret: what happens before is told afterwards.
+  const early: SecretEvent[] = []
+  let note = (event: SecretEvent): void => void early.push(event)
+  const secrets = await openSecrets(options.secrets, {
+    now: clock.monotonic,
+    onEvent: (event) => note(event),
+    dev: options.dev,
+  }).catch(startError)
+  undo.push(async () => secrets.close())
+  await checkSecrets(policy, secrets, log)
+
+  const file = options.store.replace(/^sqlite:/, '')
+  const key = await ledgerKey(options.ledgerKey ?? `${file}.ledger-key`)
+  if (key.created) log(`made a key that signs the ledger: ${options.ledgerKey ?? `${file}.ledger-key`} (keep a copy: it proves the ledger)`)
+  const name = `keystay.${basename(file).replace(/[^A-Za-z0-9.-]/g, '-')}`
+
+  let late: (operation: Operation, result: ResultOf<Operation>) => void = () => {}
+  const store = await openStore({
+    file,
+    signer: { name, privateKey: key.privateKey },
+    strictClock: options.strictClock,
+    log,
+    onLate: (operation, result) => late(operation, result),
+    ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
+  })
+  undo.push(() => store.close())
+
+  const backends = openBackends(policy.backends, adapters, (ref) => secrets.get(ref))
+  undo.push(() => backends.close())
+
+  let adminUrl = options.adminUrl ?? ''
+  const house: House = {
+    policy: () => policy,
+    store,
+    backends,
+    clock: { ...clock, now: () => Math.max(clock.now(), store.lastAt()) },
+    random: (bytes) => randomBytes(bytes),
+    scrub: (value) => secrets.scrub.json(value),
+    changes: changes(),
+    running: new Map(),
+    holds: new Map(),
+    adminUrl: () => adminUrl,
+    step: options.step ?? (() => {}),
+    log: (line, fields) => log(secrets.scrub.text(fields === undefined ? line : `${line} ${JSON.stringify(fields)}`)),
+    stopping: false,
+  }
+  late = (operation, result) => undoLate(house, operation, result)
+  await startEntries(store, policy, options, early)
+  note = (event) => void noteSecret(house, event)
+
+  const { gateway, taken, stop } = await openGateway(house)
+  undo.push(() => stop(0))
+  const parts: DoorParts = {
+    gateway,
+    identity: identity({
+      store,
+      policy: house.policy,
+      now: house.clock.now,
+      random: house.random,
+      newSessionId: () => newId(house, 'ses'),
+      dev: options.dev ? await devIssuer({ now: house.clock.now, random: house.random }) : null,
+    }),
+    scrub: (text) => secrets.scrub.text(text),
+    now: house.clock.now,
+    fault: (error) => house.log('a fault of ours', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  }
+  const refused = (code: string, source: string): void => gateway.refused(code, source)
+  const agents = await listen(agentApp(parts), address(options.listen), refused)
+  undo.push(() => agents.close(0))
+  const people = await listen(adminApp(parts), address(options.adminListen), refused)
+  undo.push(() => people.close(0))
+  adminUrl = options.adminUrl ?? people.url
+  const { size } = await store.head()
+
+  let stopped: Promise<void> | undefined
+  const shut = async (drain_ms: number): Promise<void> => {
+    const doors = Promise.all([agents.close(drain_ms), people.close(drain_ms)])
+    await stop(drain_ms)
+    await doors
+    await backends.close()
+    secrets.close()
+    await store.close()
+  }
+  return {
+    gateway,
+    agentUrl: agents.url,
+    adminUrl: people.url,
+    policyDigest: policy.digest,
+    ledger: { size, key: name, keyMade: key.created },
+    taken,
+    stop: (drain_ms = 30_000) => (stopped ??= shut(drain_ms)),
+  }
+}
+
+async function policyOf(options: ServeOptions, log: (line: string) => void): Promise<Policy> {
+  const loaded = await loadPolicy(options.policies).catch(startError)
+  if (!loaded.ok) {
+    const count = loaded.findings.length
+    const head = `The policy in ${options.policies} has ${count === 1 ? 'an error' : `${count} errors`}; nothing was started.`
+    throw new StartError([head, ...loaded.findings.map(formatFinding)].join('\n\n'), 3)
+  }
+  for (const warning of loaded.warnings) log(formatFinding(warning))
+  return loaded.policy
+}
+
+function startError(error: Error): never {
+  throw new StartError(error.message)
+}
+
+/** Every ref that a backend names is fetched once: a wrong name is a start error, not the first agent's 503. */
+async function checkSecrets(policy: Policy, secrets: Secrets, log: (line: string) => void): Promise<void> {
+  for (const backend of policy.backends.values()) {
+    for (const ref of backend.secrets) {
+      if (ref.startsWith('env:')) log(`backend ${backend.name}: ${ref} is meant for development; a file or a vault keeps a key better`)
+      await secrets.get(ref).catch((error: Error) => {
+        throw new StartError(`backend ${backend.name}: ${error.message}`)
+      })
+    }
+  }
+}
+
+async function startEntries(
+  store: OpenStore,
+  policy: Policy,
+  options: ServeOptions,
+  early: readonly SecretEvent[],
+): Promise<void> {
+  await store.write({ op: 'note', kind: 'gateway.started', fields: { version: VERSION, dev: options.dev, policy: policy.digest } })
+  for (const event of early) await store.write({ op: 'note', kind: event.kind, fields: secretFields(event) })
+  await store.write({ op: 'policy', digest: policy.digest, texts: policy.texts })
+}
+
+async function noteSecret(house: House, event: SecretEvent): Promise<void> {
+  await house.store
+    .write({ op: 'note', kind: event.kind, fields: secretFields(event) })
+    .catch((error: Error) => house.log('a credential event could not be written down', { ref: event.ref, error: error.message }))
+}
+
+function secretFields({ ref, reason }: SecretEvent): { [name: string]: Json } {
+  return reason === undefined ? { ref } : { ref, reason }
+}
+
+/**
+ * The ledger answered after its operation was told no. A call that it started has nobody who runs it: nothing of it was
+ * sent, so it is settled as that.
+ */
+function undoLate(house: House, operation: Operation, result: ResultOf<Operation>): void {
+  if (!('kind' in result) || result.kind !== 'started') return
+  const { call } = result
+  const outcome = { kind: 'not_sent', reason: 'the ledger answered too late' } as const
+  house.log('the ledger answered too late', { operation: operation.op, call: call.id })
+  house.store
+    .write({ op: 'settle', call: call.id, attempt: call.attempt, outcome, output: null, replay_ms: 0 })
+    .catch((error: Error) => house.log('a late call waits for the next start', { call: call.id, error: error.message }))
+}
+
+/** `HOST:PORT` or `[v6]:PORT`, checked by config.ts. */
+function address(text: string): { host: string; port: number } {
+  const at = text.lastIndexOf(':')
+  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
+}
+
+export const VERSION = '0.1.0'

@@ -1,0 +1,86 @@
+import { keep } from '../core/redact.ts'
+import type { Call, Json, Outcome } from '../core/types.ts'
+import { StoreUnavailable } from '../store/store.ts'
+import { announce } from './house.ts'
+import type { House } from './house.ts'
+import { permitFrom, renewPermit } from './permit.ts'
+
+/**
+ * One attempt, from the durable intent to the durable outcome. Were we to crash anywhere in here, recovery finds the
+ * call executing and treats it as in doubt.
+ *
+ * @returns the call as settled; in doubt it is `unknown`, and resolve.ts goes on.
+ */
+export async function attempt(house: House, call: Call, request: Json, begun: number): Promise<Call> {
+  house.step('attempt.begins')
+  const outcome = await sent(house, call, request, begun)
+  house.step('attempt.answered')
+  if (outcome === 'revoked' || outcome === 'frozen') return giveUp(house, call, outcome)
+  const settled = await settle(house, call, certain(call, outcome))
+  house.step('attempt.settled')
+  return settled
+}
+
+async function sent(house: House, call: Call, request: Json, begun: number): Promise<Outcome | 'revoked' | 'frozen'> {
+  const stamp = { 'Keystay-Call': call.id, 'Keystay-Role': call.role, 'Keystay-Session': call.session }
+  let from = begun
+  // An old permit (a slow secret, a pause) is renewed; a connection that is up by then makes the second try quick.
+  for (let tries = 0; tries < 5; tries++) {
+    const permit = permitFrom(house, from)
+    const outcome = await house.backends.send(call.backend, request, { call: call.id, attempt: call.attempt, permit, stamp })
+    if (outcome.kind !== 'not_sent' || outcome.code !== 'permit') return outcome
+    from = house.clock.monotonic()
+    const ended = await renewPermit(house, call)
+    if (ended !== null) return ended
+  }
+  return { kind: 'not_sent', reason: 'the gateway was too busy to send it in time', code: 'backend_unavailable' }
+}
+
+/** A read that failed changed nothing: it is not in doubt. */
+function certain(call: Call, outcome: Outcome): Outcome {
+  if (call.effect !== 'read' || outcome.kind !== 'unknown') return outcome
+  return { kind: 'not_sent', reason: outcome.reason, code: 'backend_unavailable' }
+}
+
+/** No byte left: the session was revoked, or people froze it, before the first one. */
+async function giveUp(house: House, call: Call, why: 'revoked' | 'frozen'): Promise<Call> {
+  const reason = why === 'revoked' ? 'the session was revoked' : 'people have frozen this'
+  // An earlier attempt may still land: this one only says that it sent nothing.
+  if (call.doubt.length > 0 || why === 'frozen') return settle(house, call, { kind: 'not_sent', reason })
+  const operation = { op: 'cancel', call: call.id, by: 'gateway', reason, attempt: call.attempt } as const
+  const result = await persist(house, () => house.store.write(operation))
+  return 'call' in result ? announce(house, result.call) : call
+}
+
+async function settle(house: House, call: Call, outcome: Outcome): Promise<Call> {
+  const action = house.policy().actions.get(call.action)
+  const clean = scrubbed(house, outcome)
+  // The action left the policy while it ran: what may be shown of the answer nobody says any more.
+  const output = clean.kind === 'done' ? JSON.stringify(keep(clean.output, action?.keep ?? [])) : null
+  const replay_ms = action?.replay_ms ?? 0
+  const bare: Outcome = clean.kind === 'done' ? { ...clean, output: null } : clean
+  const operation = { op: 'settle', call: call.id, attempt: call.attempt, outcome: bare, output, replay_ms } as const
+  const result = await persist(house, () => house.store.write(operation))
+  return 'call' in result ? announce(house, result.call) : call
+}
+
+/** Nothing that a backend said goes further with a secret of ours in it. */
+function scrubbed(house: House, outcome: Outcome): Outcome {
+  return house.scrub(outcome as unknown as Json) as unknown as Outcome
+}
+
+/**
+ * What was sent must be written down: while the store cannot, the outcome waits here. Were we to crash meanwhile, the
+ * call is executing on disk, which says no less than the truth.
+ */
+export async function persist<T>(house: House, write: () => Promise<T>): Promise<T> {
+  for (let wait_ms = 50; ; wait_ms = Math.min(wait_ms * 2, 2000)) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || house.stopping) throw error
+      house.log('an outcome waits for the ledger', { reason: error.message })
+      await house.clock.sleep(wait_ms)
+    }
+  }
+}

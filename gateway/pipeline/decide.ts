@@ -1,0 +1,111 @@
+import { Problem } from '../core/problem.ts'
+import type { Code } from '../core/problem.ts'
+import type { Call, JsonObject, Person } from '../core/types.ts'
+import { timeoutOf } from './execute.ts'
+import { start } from './start.ts'
+import { consider } from './consider.ts'
+import { announce } from './house.ts'
+import type { House } from './house.ts'
+import { isSettled } from './reply.ts'
+import { mayOrRefuse, refusedClick } from './rights.ts'
+
+/** How long a person's click waits for the call that it let go. */
+const SETTLE_WAIT_MS = 10_000
+
+const SAYS: { readonly [kind: string]: string } = {
+  own_call: 'You requested this call, own its role or act in it: others decide.',
+  not_eligible: 'None of the groups that this call waits for is yours.',
+  already_decided: 'This call does not wait for you any more.',
+  card_changed: 'What would be done has changed since you saw it. Look at the call again, then decide.',
+  frozen: 'People have frozen this. The call waits; it can be approved after the thaw.',
+  expired: 'The time to decide is over.',
+  cancelled: 'The call was cancelled.',
+  rejected: 'The call was rejected.',
+  passkey_required: 'A line of the policy asks for a passkey.',
+}
+
+/**
+ * One more yes: facts are fetched today, the policy asked again, and both are bound to the card that was seen (R12).
+ * Facts that cannot be fetched: 503, and the call is still held.
+ */
+export async function approve(house: House, person: Person, id: string, card: string): Promise<Call> {
+  for (let turn = 0; turn < 10; turn++) {
+    const call = await callOf(house, id)
+    if (call.state !== 'held') return decided(house, person, call)
+    if (call.need.some((line) => line.passkey && person.groups.includes(line.of))) return no(house, person, 'passkey_required', call)
+    const session = await house.store.session(call.session)
+    const bodies = await house.store.bodies(id)
+    if (session === null || bodies?.input == null) throw new Error(`${id} is held without its session or input`)
+    const considered = await consider(house, id, session, call.action, JSON.parse(bodies.input) as JsonObject)
+    if (considered.kind === 'denied') {
+      throw new Problem('backend_unavailable', `The facts cannot be had today: ${considered.detail}. The call is still held.`)
+    }
+    const { plan, facts, until } = considered
+    house.step('approve.weighed')
+    const approved = await house.store.write({
+      op: 'approve',
+      call: id,
+      approval: { person: person.id, name: person.name, groups: person.groups, at: 0, card },
+      plan,
+      facts_until: until,
+      bodies: { facts: JSON.stringify(facts), request: JSON.stringify(plan.request) },
+      timeout_ms: timeoutOf(considered.policy, plan.backend),
+    })
+    house.step('approve.written')
+    switch (approved.kind) {
+      case 'stale':
+        continue
+      case 'no_such_call':
+        throw new Problem('no_such_call', 'There is no such call.')
+      case 'started':
+        start(house, announce(house, approved.call), approved.begun)
+        return (await house.changes.wait(id, SETTLE_WAIT_MS, settledOrUnsure)) ?? approved.call
+      case 'held':
+      case 'denied':
+        return announce(house, approved.call)
+      default:
+        announce(house, approved.call)
+        return no(house, person, approved.kind, approved.call)
+    }
+  }
+  throw new Problem('overloaded', 'Policy or facts changed faster than the call could be decided. It is still held.')
+}
+
+export async function reject(house: House, person: Person, id: string, reason: string): Promise<Call> {
+  if (reason.trim() === '') throw new Problem('malformed', 'A rejection needs a reason: the agent is told.')
+  const result = await house.store.write({ op: 'reject', call: id, person, reason })
+  if (result.kind === 'no_such_call') throw new Problem('no_such_call', 'There is no such call.')
+  announce(house, result.call)
+  return result.kind === 'rejected' ? result.call : no(house, person, result.kind, result.call)
+}
+
+/** Two different people with the same word settle a needs_human call. */
+export async function settleByPerson(house: House, person: Person, id: string, outcome: 'done' | 'refused', reason: string): Promise<Call> {
+  await mayOrRefuse(house, person, 'settle', 'settle a call')
+  if (reason.trim() === '') throw new Problem('malformed', 'Settling needs a reason: it is the proof that was looked at.')
+  const result = await house.store.write({ op: 'person_settles', call: id, person, outcome, reason })
+  if (result.kind === 'no_such_call') throw new Problem('no_such_call', 'There is no such call.')
+  announce(house, result.call)
+  if (result.kind === 'settled' || result.kind === 'one_more') return result.call
+  return no(house, person, result.kind === 'own_call' ? 'own_call' : 'already_decided', result.call)
+}
+
+async function decided(house: House, person: Person, call: Call): Promise<never> {
+  const code = call.state === 'expired' || call.state === 'cancelled' ? call.state : 'already_decided'
+  return no(house, person, code, call)
+}
+
+async function no(house: House, person: Person, code: Code, call: Call): Promise<never> {
+  await refusedClick(house, person, 'decide about a call', code, call.id)
+  throw new Problem(code, SAYS[code] ?? 'This cannot be done.', { call: call.id })
+}
+
+export async function callOf(house: House, id: string): Promise<Call> {
+  const call = await house.store.call(id)
+  if (call === null) throw new Problem('no_such_call', 'There is no such call.')
+  return call
+}
+
+function settledOrUnsure(call: Call): boolean {
+  return isSettled(call) || call.state === 'unknown' || call.state === 'needs_human'
+}

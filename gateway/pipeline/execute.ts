@@ -1,0 +1,111 @@
+import CircuitBreaker from 'opossum'
+import type { Adapter, Connection, SecretSource } from '../../adapters/adapter.ts'
+import type { BackendSpec, Json, Outcome, Policy } from '../core/types.ts'
+
+/** The backends of the policy: one connection and one breaker each. */
+export interface Backends {
+  /** An open breaker answers before anything is written down. */
+  isOpen(backend: string): boolean
+  send(backend: string, request: Json, sending: Sending): Promise<Outcome>
+  close(): Promise<void>
+}
+
+export interface Sending {
+  /** `call_…` */
+  readonly call: string
+  /** 0 for the gateway's own reads. */
+  readonly attempt: number
+  readonly permit: () => boolean
+  readonly stamp: { readonly [name: string]: string }
+}
+
+/** No call waits longer than this for its turn at a backend; then nothing of it is sent. */
+const QUEUE_MS = 30_000
+
+/** A failure of the backend, for the breaker's eyes; the outcome itself is data. */
+class Failed extends Error {
+  readonly outcome: Outcome
+  constructor(outcome: Outcome) {
+    super(outcome.kind)
+    this.outcome = outcome
+  }
+}
+
+/**
+ * The only place where a request leaves for a backend. Deadlines belong to each attempt; opossum admits or refuses and
+ * does nothing else. Never rejects.
+ */
+export function openBackends(
+  specs: ReadonlyMap<string, BackendSpec>,
+  adapters: ReadonlyMap<string, Adapter>,
+  secret: SecretSource,
+): Backends {
+  const lines = new Map([...specs.values()].map((spec) => [spec.name, openLine(spec, adapters, secret)]))
+  const line = (name: string): Line => {
+    const found = lines.get(name)
+    if (found === undefined) throw new Error(`no backend ${name}`)
+    return found
+  }
+  return {
+    isOpen: (name) => line(name).breaker.opened,
+    async send(name, request, sending) {
+      const { breaker } = line(name)
+      try {
+        return await breaker.fire(request, sending)
+      } catch (error) {
+        if (error instanceof Failed) return error.outcome
+        const refused = error instanceof Error && 'code' in error && error.code === 'EOPENBREAKER'
+        const reason = refused ? `${name} failed too often and is left alone for a while` : 'the adapter failed'
+        return refused ? { kind: 'not_sent', reason, code: 'backend_unavailable' } : { kind: 'unknown', reason, evidence: {} }
+      }
+    },
+    async close() {
+      for (const { breaker, connection } of lines.values()) {
+        breaker.shutdown()
+        await connection.close?.()
+      }
+    },
+  }
+}
+
+interface Line {
+  readonly connection: Connection
+  readonly breaker: CircuitBreaker<[Json, Sending], Outcome>
+}
+
+function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, secret: SecretSource): Line {
+  const adapter = adapters.get(spec.adapter)
+  if (adapter === undefined) throw new Error(`no adapter ${spec.adapter}`)
+  const connection = adapter.connect(spec, secret)
+  const send = async (request: Json, sending: Sending): Promise<Outcome> => {
+    const end = new AbortController()
+    const outcome = await connection.send(request, {
+      id: sending.call,
+      number: sending.attempt,
+      notAfter: performance.now() + spec.timeout_ms + QUEUE_MS,
+      permit: sending.permit,
+      stamp: sending.stamp,
+      signal: end.signal,
+    })
+    if (isFailure(outcome)) throw new Failed(outcome)
+    return outcome
+  }
+  const breaker = new CircuitBreaker(send, {
+    timeout: false,
+    errorThresholdPercentage: spec.breaker.percent,
+    volumeThreshold: spec.breaker.of,
+    resetTimeout: spec.breaker.for_ms,
+  })
+  return { connection, breaker }
+}
+
+/** A refusal is the backend's word, and a stale permit or a missing secret is no fault of the backend's. */
+function isFailure(outcome: Outcome): boolean {
+  if (outcome.kind === 'unknown') return true
+  return outcome.kind === 'not_sent' && (outcome.code === undefined || outcome.code === 'backend_unavailable')
+}
+
+/** What one attempt at this backend may take, its turn in the queue included. */
+export function timeoutOf(policy: Policy, backend: string): number {
+  return (policy.backends.get(backend)?.timeout_ms ?? 0) + QUEUE_MS
+}

@@ -1,0 +1,146 @@
+import type { ProblemBody } from '../core/problem.ts'
+import type { CallState, CallStatus, Effect, Json, JsonObject, JsonSchema, LimitView, Person, Policy, Session } from '../core/types.ts'
+
+/**
+ * What a door may ask for. One path: every method that can lead to an effect goes through call.ts. Anything that is not
+ * a call's own state is a Problem, thrown.
+ */
+export interface Gateway {
+  policy(): Policy
+  /** What the role of this session can do, with schemas and what is left of limits. Sorted by name. */
+  actions(session: Session): Promise<ActionView[]>
+  /**
+   * Asks for one action. Answers when the call is settled, held, denied or in doubt, or after `wait_ms` while it still
+   * runs; the execution goes on. Unknown and ungranted actions alike are a `not_granted` reply.
+   */
+  call(session: Session, request: CallRequest): Promise<Reply>
+  /** The call if it is of the session's principal and role; waits up to `wait_ms` while it is held or running. */
+  show(session: Session, id: string, wait_ms: number): Promise<Reply>
+  list(session: Session, filter: { status?: CallStatus; key?: string; since?: number; limit?: number }): Promise<Reply[]>
+  cancel(session: Session, id: string): Promise<Reply>
+
+  /** For people. Each checks the right that identity.yaml asks for; every refused click is an entry. */
+  readonly people: PeopleGateway
+  /** Why nothing can be admitted now, or null. */
+  notReady(): string | null
+  /** Counted and written as one `requests.refused` entry per second, code and source. */
+  refused(code: string, source: string): void
+}
+
+export interface CallRequest {
+  readonly action: string
+  readonly input: unknown
+  readonly key: string | null
+  readonly dry_run?: boolean
+  /** How long to wait for a running call; for a held one only if `wait_held` is set. */
+  readonly wait_ms: number
+  readonly wait_held?: boolean
+}
+
+export interface Reply {
+  /** `Idempotency-Replayed: true`. */
+  readonly replayed: boolean
+  readonly envelope: Envelope
+  /** What a POST says instead of the envelope: denied, refused, rejected, expired, cancelled, not_sent. */
+  readonly problem: ProblemBody | null
+}
+
+/** The one envelope of a call (the public contract). */
+export interface Envelope {
+  readonly call: string
+  readonly action: string
+  readonly status: CallStatus
+  readonly output?: Json
+  readonly evidence?: JsonObject
+  readonly limits: readonly LimitView[]
+  readonly session: { readonly expires_in: number }
+  readonly entry: string
+  readonly need?: readonly { readonly count: number; readonly of: string; readonly have: number }[]
+  readonly expires_at?: string
+  readonly approve_at?: string
+  readonly output_gone?: true
+  readonly problem?: ProblemBody
+  /** Only of a dry run. */
+  readonly dry_run?: { readonly verdict: 'allow' | 'hold' | 'deny'; readonly request: Json; readonly because: readonly string[] }
+}
+
+export interface ActionView {
+  readonly name: string
+  readonly description: string
+  readonly effect: Effect
+  readonly input_schema: JsonSchema
+  readonly output_schema: JsonSchema
+  readonly example: JsonObject
+  readonly limits: readonly LimitView[]
+  readonly next?: readonly string[]
+}
+
+export interface PeopleGateway {
+  calls(person: Person, filter: PeopleFilter): Promise<{ calls: CallSummary[]; cursor: string | null }>
+  story(person: Person, id: string): Promise<CallStory>
+  approve(person: Person, id: string, card: string): Promise<CallStory>
+  reject(person: Person, id: string, reason: string): Promise<CallStory>
+  settle(person: Person, id: string, outcome: 'done' | 'refused', reason: string): Promise<CallStory>
+  sessions(person: Person, filter: { role?: string; live?: boolean }): Promise<SessionView[]>
+  revoke(person: Person, id: string): Promise<SessionView>
+  limits(person: Person): Promise<JsonObject[]>
+  setSwitch(person: Person, name: string, on: boolean, reason: string): Promise<JsonObject>
+  policy(person: Person): Promise<JsonObject>
+}
+
+export interface PeopleFilter {
+  readonly role?: string
+  readonly action?: string
+  readonly status?: CallStatus
+  readonly session?: string
+  readonly person?: string
+  /** ms since the epoch. */
+  readonly since?: number
+  readonly until?: number
+  readonly cursor?: string
+  readonly limit?: number
+}
+
+export interface CallSummary {
+  readonly call: string
+  readonly at: string
+  readonly action: string
+  readonly role: string
+  readonly session: string
+  readonly requester: string
+  readonly status: CallStatus
+  readonly state: CallState
+  readonly summary: string
+  readonly cost: { readonly unit: string; readonly amount: number; readonly text: string } | null
+  readonly because: readonly string[]
+  readonly need: readonly { readonly line: string; readonly count: number; readonly of: string; readonly have: number }[]
+  readonly expires_at: string | null
+}
+
+/** One call's whole story, for a person. `agent_says` is the agent's words and is never mixed with `facts`. */
+export interface CallStory extends CallSummary {
+  /** The digest to send with an approval; null when the call is not held. */
+  readonly card: string | null
+  readonly facts: JsonObject | null
+  readonly agent_says: JsonObject | null
+  readonly will_send: Json | null
+  readonly undo: string
+  readonly output: Json | null
+  readonly evidence: JsonObject
+  readonly approvals: readonly { readonly person: string; readonly name: string; readonly at: string }[]
+  readonly detail: string | null
+  readonly limits: readonly LimitView[]
+  readonly entries: readonly JsonObject[]
+}
+
+export interface SessionView {
+  readonly session: string
+  readonly role: string
+  readonly requester: string
+  readonly acting_for: string | null
+  readonly lineage: string
+  readonly issued_at: string
+  readonly expires_at: string
+  readonly ended_at: string | null
+  readonly ended_reason: string | null
+}

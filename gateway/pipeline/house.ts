@@ -1,0 +1,42 @@
+import type { Call, Json, Policy } from '../core/types.ts'
+import type { Store } from '../store/store.ts'
+import type { Changes } from './changes.ts'
+import type { Backends } from './execute.ts'
+
+/** Everything the corridor stands on. Clock and randomness are arguments, so that a simulation can own them. */
+export interface House {
+  readonly policy: () => Policy
+  readonly store: Store
+  readonly backends: Backends
+  readonly clock: Clock
+  readonly random: (bytes: number) => Uint8Array
+  /** Takes every secret value in memory out of what came from a backend. */
+  readonly scrub: (value: Json) => Json
+  readonly changes: Changes
+  /** Calls whose attempt or resolution this process owns, with the end of it. */
+  readonly running: Map<string, Promise<unknown>>
+  /** Holds and when they end. */
+  readonly holds: Map<string, number>
+  readonly adminUrl: () => string
+  /** The named steps of a call, for a harness that kills at each. */
+  readonly step: (name: string) => void
+  readonly log: (line: string, fields?: { readonly [name: string]: Json }) => void
+  /** True from the moment the gateway is told to stop: nothing new starts. */
+  stopping: boolean
+}
+
+export interface Clock {
+  /** Wall clock, ms since the epoch. */
+  now(): number
+  /** Monotonic ms, the same on every thread of the process. */
+  monotonic(): number
+  sleep(ms: number): Promise<void>
+}
+
+/** A committed transition: whoever waits for the call is told. */
+export function announce(house: House, call: Call): Call {
+  if (call.state === 'held' && call.expires_at !== null) house.holds.set(call.id, call.expires_at)
+  else house.holds.delete(call.id)
+  house.changes.tell(call)
+  return call
+}

@@ -1,0 +1,76 @@
+import { Problem } from '../core/problem.ts'
+import type { Call, Session } from '../core/types.ts'
+import { actionsOf } from './actions.ts'
+import { call } from './call.ts'
+import type { Gateway } from './gateway.ts'
+import { announce } from './house.ts'
+import type { House } from './house.ts'
+import { peopleGateway, statesOf } from './people.ts'
+import { recover, watchHolds } from './recover.ts'
+import { refusedRequests } from './refused-requests.ts'
+import { waited } from './repeat.ts'
+import { replyFor } from './reply.ts'
+
+/** Opens the corridor: takes up what an earlier process left, watches holds, and answers to doors. */
+export async function openGateway(house: House): Promise<{ gateway: Gateway; taken: number; stop: (drain_ms: number) => Promise<void> }> {
+  const taken = await recover(house)
+  const unwatch = watchHolds(house)
+  const refused = refusedRequests(house)
+  return {
+    gateway: gatewayOf(house, refused.count),
+    taken,
+    /** No new calls; running ones may end. What has not ended by then is found executing at the next start. */
+    async stop(drain_ms) {
+      house.stopping = true
+      unwatch()
+      const all = Promise.allSettled(house.running.values())
+      await Promise.race([all, house.clock.sleep(drain_ms)])
+      await refused.stop()
+    },
+  }
+}
+
+function gatewayOf(house: House, count: (code: string, source: string) => void): Gateway {
+  /** Of the same principal and role, whatever session: calls outlive sessions; all others are unknown. */
+  const own = async (session: Session, id: string): Promise<Call> => {
+    const found = await house.store.call(id)
+    if (found === null || found.principal !== session.principal || found.role !== session.role) {
+      throw new Problem('no_such_call', 'There is no such call of yours.')
+    }
+    return found
+  }
+  return {
+    policy: house.policy,
+    actions: (session) => actionsOf(house, session),
+    call: (session, request) => call(house, session, request),
+    async show(session, id, wait_ms) {
+      const found = await own(session, id)
+      const request = { action: found.action, input: {}, key: null, wait_ms, wait_held: true }
+      return waited(house, { session, request }, found, false)
+    },
+    async list(session, filter) {
+      const calls = await house.store.calls({
+        principal: session.principal,
+        role: session.role,
+        ...(filter.status === undefined ? {} : { states: statesOf(filter.status) }),
+        ...(filter.key === undefined ? {} : { key: filter.key }),
+        ...(filter.since === undefined ? {} : { since: filter.since }),
+        limit: Math.min(filter.limit ?? 100, 1000),
+      })
+      return Promise.all(calls.map((found) => replyFor(house, found, session, false)))
+    },
+    async cancel(session, id) {
+      const found = await own(session, id)
+      const by = session.principal
+      const result = await house.store.write({ op: 'cancel', call: found.id, by, reason: 'cancelled by its principal' })
+      if (result.kind === 'no_such_call') throw new Problem('no_such_call', 'There is no such call of yours.')
+      return replyFor(house, announce(house, result.call), session, false)
+    },
+    people: peopleGateway(house),
+    notReady() {
+      const { ok, reason } = house.store.ready()
+      return ok ? (house.stopping ? 'The gateway is stopping.' : null) : (reason ?? 'The ledger is not ready.')
+    },
+    refused: count,
+  }
+}

@@ -1,0 +1,41 @@
+import { own } from './start.ts'
+import { announce } from './house.ts'
+import type { House } from './house.ts'
+import { resolve } from './resolve.ts'
+
+/**
+ * The start is the recovery: every call that started and never settled is run on from where the ledger says it stands.
+ * Holds are only watched. @returns how many calls were taken over.
+ */
+export async function recover(house: House): Promise<number> {
+  let taken = 0
+  for (const call of await house.store.unfinished()) {
+    announce(house, call)
+    if (call.state === 'held' || call.state === 'needs_human') continue
+    taken++
+    own(house, call.id, async () => {
+      house.step('recover.taken')
+      const result = await house.store.write({ op: 'take_over', call: call.id })
+      const now = 'call' in result ? announce(house, result.call) : call
+      if (now.state === 'unknown') await resolve(house, now, 'found')
+    })
+  }
+  return taken
+}
+
+/** Holds end by themselves. @returns a function that stops watching. */
+export function watchHolds(house: House, every_ms = 500): () => void {
+  let busy = false
+  const timer = setInterval(() => {
+    const now = house.clock.now()
+    if (busy || ![...house.holds.values()].some((at) => at <= now)) return
+    busy = true
+    void house.store
+      .write({ op: 'expire' })
+      .then(({ calls }) => calls.forEach((call) => announce(house, call)))
+      .catch((error: unknown) => house.log('holds could not be ended', { error: String(error) }))
+      .finally(() => (busy = false))
+  }, every_ms)
+  timer.unref()
+  return () => clearInterval(timer)
+}

@@ -1,0 +1,98 @@
+import { viewOf } from '../core/admit.ts'
+import { problemBody } from '../core/problem.ts'
+import type { Code, ProblemBody, ProblemMembers } from '../core/problem.ts'
+import type { Call, CallState, CallStatus, Json, LimitView, Want } from '../core/types.ts'
+import type { Envelope, Reply } from './gateway.ts'
+import type { House } from './house.ts'
+
+/** @returns what the outside calls this state. */
+export function statusOf(state: CallState): CallStatus {
+  return state === 'intent' || state === 'executing' ? 'running' : state
+}
+
+/** Nothing further happens by itself and no answer will change. */
+export function isSettled(call: Call): boolean {
+  const open: readonly CallState[] = ['held', 'intent', 'executing', 'unknown', 'needs_human']
+  return !open.includes(call.state)
+}
+
+/** The one envelope of a call, as it stands now, for whoever holds this session. */
+export async function replyFor(
+  house: House,
+  call: Call,
+  session: { readonly expires_at: number },
+  replayed: boolean,
+  extra: ProblemMembers = {},
+): Promise<Reply> {
+  const now = house.clock.now()
+  const problem = problemOf(call, now, extra)
+  const envelope: Envelope = {
+    call: call.id,
+    action: call.action,
+    status: statusOf(call.state),
+    ...(await outputOf(house, call, now)),
+    ...(call.state === 'done' || call.state === 'refused' ? { evidence: call.evidence } : {}),
+    limits: await limitsOf(house, call.reserve, now),
+    session: { expires_in: Math.max(0, Math.floor((session.expires_at - now) / 1000)) },
+    entry: call.entry,
+    ...(call.state === 'held'
+      ? {
+          need: call.need.map(({ count, of, have }) => ({ count, of, have })),
+          expires_at: new Date(call.expires_at ?? now).toISOString(),
+          approve_at: `${house.adminUrl()}/admin/v1/calls/${call.id}`,
+        }
+      : {}),
+    ...(problem === null ? {} : { problem }),
+  }
+  return { replayed, envelope, problem }
+}
+
+async function outputOf(house: House, call: Call, now: number): Promise<{ output?: Json; output_gone?: true }> {
+  if (call.state !== 'done') return {}
+  if (call.replay_until !== null && call.replay_until <= now) return { output_gone: true }
+  const bodies = await house.store.bodies(call.id)
+  // Found done by a recheck or by people: there never was an answer to keep.
+  if (bodies?.output === null || bodies === null) return { output_gone: true }
+  return { output: JSON.parse(bodies.output) as Json }
+}
+
+/** What is left of each limit that has a maximum. */
+export async function limitsOf(house: House, wants: readonly Want[], now: number): Promise<LimitView[]> {
+  const shown = wants.filter(({ kind }) => kind === 'budget' || kind === 'rate')
+  const states = await house.store.limits(shown.map(({ limit }) => limit))
+  return shown.flatMap((want) => viewOf(want, states.get(want.limit) ?? { held: 0, buckets: new Map() }, now) ?? [])
+}
+
+/** What a POST says instead of the envelope; null for what goes on or went well. */
+export function problemOf(call: Call, now: number, extra: ProblemMembers = {}): ProblemBody | null {
+  const common: ProblemMembers = { call: call.id, entry: call.entry, ...extra }
+  const detail = call.detail ?? ''
+  const wait = call.retry_at === null ? {} : { retry_after: Math.max(1, Math.ceil((call.retry_at - now) / 1000)) }
+  switch (call.state) {
+    case 'denied': {
+      const lines = call.because.length > 0 ? { because: call.because } : {}
+      const next = call.next.length > 0 ? { next: call.next } : {}
+      const later: ProblemMembers =
+        call.retry_at === null ? {} : { retry: 'after', ...wait, resets_at: new Date(call.retry_at).toISOString() }
+      return problemBody(call.code as Code, detail, { ...common, ...lines, ...next, ...later })
+    }
+    case 'refused':
+      return problemBody('backend_refused', detail, { ...common, ...wait, ...(call.effect === 'read' ? { retry: 'after' } : {}) })
+    case 'not_sent':
+      return problemBody(call.code as Code, `${detail}. Nothing was sent and the key is free.`, {
+        ...common,
+        ...(call.effect === 'read' ? { retry: 'after' } : {}),
+      })
+    case 'rejected':
+    case 'expired':
+    case 'cancelled':
+      return problemBody(call.state, detail, common)
+    case 'held':
+    case 'intent':
+    case 'executing':
+    case 'unknown':
+    case 'needs_human':
+    case 'done':
+      return null
+  }
+}
