@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adapters } from '../adapters/index.ts'
 import type { Operation, ResultOf } from './core/operations.ts'
@@ -36,6 +35,8 @@ export interface ServeOptions {
   readonly secrets: string
   /** Secret ref of the ledger's signing key; made beside the store when absent. */
   readonly ledgerKey?: string
+  /** Name of that key in checkpoints; `keystay.ledger` unless said. No white space, no `+`. */
+  readonly ledgerName?: string
   readonly dev: boolean
   readonly strictClock: boolean
   readonly publicUrl?: string
@@ -84,7 +85,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
   try {
     return await compose(options, log, undo)
   } catch (error) {
-    for (const close of undo.reverse()) await close().catch(() => {})
+    for (const close of undo.toReversed()) await close().catch(() => {})
     throw error
   }
 }
@@ -105,9 +106,10 @@ async function compose(options: ServeOptions, log: (line: string) => void, undo:
   await checkSecrets(policy, secrets, log)
 
   const file = options.store.replace(/^sqlite:/, '')
-  const key = await ledgerKey(options.ledgerKey ?? `${file}.ledger-key`)
+  const ageFile = /(?:^|,)\s*age:([^,]+)/.exec(options.secrets)?.[1]
+  const key = await ledgerKey(options.ledgerKey ?? `${file}.ledger-key`, ageFile === undefined ? {} : { ageFile }).catch(startError)
   if (key.created) log(`made a key that signs the ledger: ${options.ledgerKey ?? `${file}.ledger-key`} (keep a copy: it proves the ledger)`)
-  const name = `keystay.${basename(file).replace(/[^A-Za-z0-9.-]/g, '-')}`
+  const name = options.ledgerName ?? 'keystay.ledger'
 
   let late: (operation: Operation, result: ResultOf<Operation>) => void = () => {}
   const store = await openStore({
@@ -120,7 +122,7 @@ async function compose(options: ServeOptions, log: (line: string) => void, undo:
   })
   undo.push(() => store.close())
 
-  const backends = openBackends(policy.backends, adapters, (ref) => secrets.get(ref))
+  const backends = connected(() => openBackends(policy.backends, adapters, (ref) => secrets.get(ref)))
   undo.push(() => backends.close())
 
   let adminUrl = options.adminUrl ?? ''
@@ -196,6 +198,15 @@ async function policyOf(options: ServeOptions, log: (line: string) => void): Pro
   }
   for (const warning of loaded.warnings) log(formatFinding(warning))
   return loaded.policy
+}
+
+/** What only the adapter can know is wrong with a backend. */
+function connected<T>(open: () => T): T {
+  try {
+    return open()
+  } catch (error) {
+    return startError(error as Error)
+  }
 }
 
 function startError(error: Error): never {

@@ -20,7 +20,8 @@ import type { Naming } from './policy/naming.ts'
 import { at } from './policy/place.ts'
 import type { Piece } from './policy/place.ts'
 import { readDocuments } from './policy/reading.ts'
-import { attributesAt, compileRoles } from './policy/roles.ts'
+import { attributesAt } from './policy/issue-rules.ts'
+import { compileRoles } from './policy/roles.ts'
 import type { Names } from './policy/scopes.ts'
 import type { Finding, Policy, PolicyText } from './types.ts'
 
@@ -78,7 +79,7 @@ export function referencedFiles(texts: readonly PolicyText[]): string[] {
 }
 
 /** `sha256:` over the listing of paths and texts, in the order of paths. */
-export function digestOf(texts: readonly PolicyText[]): string {
+function digestOf(texts: readonly PolicyText[]): string {
   const listing = [...texts].sort(byPath).map(({ path, text }) => [path, text])
   return `sha256:${createHash('sha256').update(JSON.stringify(listing), 'utf8').digest('hex')}`
 }

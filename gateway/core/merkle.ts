@@ -128,7 +128,7 @@ export function treeRoot(leaves: readonly Hash[]): Hash {
   return rootOf(append(EMPTY, leaves))
 }
 
-export function equal(one: Hash, other: Hash): boolean {
+function equal(one: Hash, other: Hash): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index])
 }
 

@@ -86,5 +86,5 @@ export class Problem extends Error {
 /** @returns the RFC 9457 body of a code. */
 export function problemBody(code: Code, detail: string, members: ProblemMembers = {}): ProblemBody {
   const { status, title, retry } = PROBLEMS[code]
-  return { type: `https://keystay.dev/errors/${code}`, title, status, code, detail, retry, ...members }
+  return { type: `urn:keystay:error:${code}`, title, status, code, detail, retry, ...members }
 }

@@ -72,8 +72,9 @@ export function weigh(policy: Policy, question: Question, weighing: Weighing): P
   const want: Want[] = []
   for (const line of grant.limits) {
     const taken = wantOf(line, grant.action, cost, question, scope, weighing)
-    if ('because' in taken && 'message' in taken) say(taken, line.report)
-    else if ('limit' in taken) want.push(taken)
+    if (taken === null) continue
+    if ('message' in taken) say(taken, line.report)
+    else want.push(taken)
   }
 
   for (const line of grant.require) {
@@ -129,7 +130,7 @@ export function standingWants(policy: Policy, question: Question, weighing: Weig
     .flatMap((line) =>
       Object.keys(line.max).map((unit) => wantOf(line, grant.action, { unit, amount: 0 }, question, scope, weighing)),
     )
-    .filter((taken) => 'limit' in taken)
+    .filter((taken) => taken !== null && 'limit' in taken)
 }
 
 /** The refusals counter of a principal (300 per hour unless the grant says otherwise). */
@@ -175,14 +176,14 @@ function wantOf(
   question: Question,
   scope: Scope,
   weighing: Weighing,
-): Want | Because | Record<never, never> {
+): Want | Because | null {
   const taken = line.kind === 'budget' ? cost : { unit: 'calls', amount: 1 }
   // No cost: it could not be computed, and that already denies.
-  if (taken === null) return {}
+  if (taken === null) return null
   const unit = line.kind === 'budget' ? taken.unit : (Object.keys(line.max)[0] ?? 'calls')
   const max = line.max[unit]
   if (max === undefined) return { because: line.because, message: `${unit} is not allowed here.` }
-  const by = byValue(line.by, question, scope)
+  const by = byValue(line.by, line.shared === null ? line.owner : '*', question, scope)
   if (by === null) return { because: line.because, message: unreadable(line.because), error: true }
   const owner = line.shared === null ? line.owner : `budgets.${line.shared}`
   const gathers = line.shared === null ? action : '*'
@@ -226,7 +227,7 @@ function needOf(
     const applies = cost.amount > above && (up_to === null || cost.amount <= up_to)
     return applies ? { need: { ...need, when: null }, watch: null } : null
   }
-  const by = byValue(line.window.by, question, scope)
+  const by = byValue(line.window.by, line.owner, question, scope)
   if (by === null) return { because: line.because, message: unreadable(line.because), error: true }
   const { window, per } = line.window
   const limit = weighing.identify(identity(line.owner, action, cost.unit, window, by.text, by.value, 'budget'))
@@ -253,15 +254,18 @@ function identity(owner: string, action: string, unit: string, window: Window, b
   return JSON.stringify([owner, action, kind === 'serialize' ? 'unsettled' : unit, window.kind, ...time, by, value])
 }
 
-/** null: the expression errored or yields null, which denies. */
-function byValue(by: By, question: Question, scope: Scope): { text: string; value: string } | null {
+/**
+ * Whose counter. `by: role` is the role that wrote the line: a child's calls count in its parent's counters, and a shared
+ * budget has one counter for all. null: the expression errored or yields null, which denies.
+ */
+function byValue(by: By, owner: string, question: Question, scope: Scope): { text: string; value: string } | null {
   const { session } = question
   if (by.kind === 'fact') {
     const judged = by.value.evaluate(scope)
     if (!judged.ok || judged.value === null) return null
     return { text: by.value.text, value: JSON.stringify(judged.value) }
   }
-  const value = { role: session.role, session: session.lineage, requester: session.requester }[by.kind]
+  const value = { role: owner, session: session.lineage, requester: session.requester }[by.kind]
   return { text: by.kind, value }
 }
 

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import { Problem } from '../core/problem.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
@@ -8,21 +9,20 @@ import type { Gateway } from '../pipeline/gateway.ts'
  * that some route has.
  */
 export const edge: RequestHandler = (request, _response, next) => {
-  for (const [name, least] of [
-    ['host', 1],
-    ['authorization', 0],
-  ] as const) {
-    const count = request.rawHeaders.filter((header, index) => index % 2 === 0 && header.toLowerCase() === name).length
-    if (count > 1 || count < least)
-      throw new Problem('malformed', `The header ${name} must be there ${least ? '' : 'at most '}once.`)
-  }
   const { httpVersion: version, headers } = request
   // The parser takes a request line without a version for HTTP/0.9.
   if (version !== '1.1' && (version !== '1.0' || headers['transfer-encoding'] !== undefined)) {
     throw new Problem('malformed', 'Speak HTTP/1.1.')
   }
+  // Of two, node would quietly keep the first, and a proxy before us perhaps the second.
+  if (timesSent(request, 'host') !== 1) throw new Problem('malformed', 'Send exactly one Host header.')
+  if (timesSent(request, 'authorization') > 1) throw new Problem('malformed', 'Send at most one Authorization header.')
   if (!METHODS.has(request.method) || !isExact(request.originalUrl)) throw noSuchRoute()
   next()
+}
+
+function timesSent({ rawHeaders }: IncomingMessage, name: string): number {
+  return rawHeaders.filter((header, index) => index % 2 === 0 && header.toLowerCase() === name).length
 }
 
 /** Nothing here, or not with this method: one answer, which tells nothing about what else there is. */

@@ -108,12 +108,11 @@ export function restRoutes(parts: DoorParts, route: Route): Router {
     if (granted && key === null && !reads && !dry_run) {
       throw new Problem('key_required', 'Send an Idempotency-Key that names this one effect; repeat it on every retry.')
     }
+    // What only the raw text shows (1e3, 1.0, -0) the pipeline refuses with the rest: the refusal has its entry.
     const errors = inputErrors(body)
-    if (granted && errors.length > 0)
-      throw new Problem('input_invalid', 'The input does not fit the schema.', { errors })
-    // Refused input travels no further, also if a policy that grants the action is loaded meanwhile.
     const input = errors.length > 0 ? null : body.value
-    return { action, input, key, dry_run, wait_ms: (wait_s ?? RUNNING_WAIT_S) * 1000, wait_held: wait_s !== null }
+    const unreadable = granted && errors.length > 0 ? { unreadable: errors } : {}
+    return { action, input, ...unreadable, key, dry_run, wait_ms: (wait_s ?? RUNNING_WAIT_S) * 1000, wait_held: wait_s !== null }
   }
   return router
 }

@@ -69,6 +69,7 @@ export async function listen(
     response.once('close', () => {
       line.answering--
       hangUp(request.socket, line)
+      if (closing) setImmediate(() => server.closeIdleConnections())
     })
     if (closing) response.setHeader('Connection', 'close')
     app(request, response)
@@ -76,7 +77,13 @@ export async function listen(
   server.on('request', onRequest)
   // An Expect that nobody knows would be a bare 417 of node's own; ignoring it is allowed (RFC 9110, section 10.1.1).
   server.on('checkExpectation', onRequest)
-  server.on('connect', (_request, socket) => socket.end(rawProblem('no_such_route', 'This is no proxy.')))
+  server.on('connect', (request, socket) => {
+    refused('no_such_route', request.socket.remoteAddress ?? 'unknown')
+    // Node has let go of this socket: without a listener a reset would end the process.
+    socket.on('error', () => socket.destroy())
+    socket.end(rawProblem('no_such_route', 'This is no proxy.'))
+    setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  })
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {

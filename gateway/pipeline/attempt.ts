@@ -66,7 +66,7 @@ async function settle(house: House, call: Call, outcome: Outcome): Promise<Call>
 
 /** Nothing that a backend said goes further with a secret of ours in it. */
 function scrubbed(house: House, outcome: Outcome): Outcome {
-  return house.scrub(outcome as unknown as Json) as unknown as Outcome
+  return house.scrub(outcome) as unknown as Outcome
 }
 
 /**

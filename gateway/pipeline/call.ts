@@ -44,7 +44,8 @@ export async function call(house: House, session: Session, request: CallRequest)
   if (key === '' || (key === null && action.effect !== 'read')) {
     throw new Problem('key_required', `${action.name} acts: send an Idempotency-Key that names this one effect.`)
   }
-  const errors = action.validate(request.input)
+  const unreadable = request.unreadable ?? []
+  const errors = unreadable.length > 0 ? unreadable : action.validate(request.input)
   if (errors.length > 0) {
     const detail = `The input has ${errors.length === 1 ? 'one error' : `${errors.length} errors`}: see errors.`
     return refuse(house, asked, { code: 'input_invalid', detail, because: [] }, { action, members: { errors } })

@@ -1,5 +1,5 @@
 import type { ProblemBody } from '../core/problem.ts'
-import type { CallState, CallStatus, Effect, Json, JsonObject, JsonSchema, LimitView, Person, Policy, Session } from '../core/types.ts'
+import type { CallState, CallStatus, Effect, InputError, Json, JsonObject, JsonSchema, LimitView, Person, Policy, Session } from '../core/types.ts'
 
 /**
  * What a door may ask for. One path: every method that can lead to an effect goes through call.ts. Anything that is not
@@ -30,6 +30,8 @@ export interface Gateway {
 export interface CallRequest {
   readonly action: string
   readonly input: unknown
+  /** What the door found wrong with the input's text; it is refused as the schema's errors are. */
+  readonly unreadable?: readonly InputError[]
   readonly key: string | null
   readonly dry_run?: boolean
   /** How long to wait for a running call; for a held one only if `wait_held` is set. */

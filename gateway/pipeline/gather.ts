@@ -37,18 +37,18 @@ type Fetched =
 
 async function fetchFact(house: House, fact: Fact, request: Json, scope: Scope, question: Omit<Question, 'facts'>): Promise<Fetched> {
   let whole: Json = null
-  let complete: string | null = null
+  let half = false
   const read = (asked: Json): Promise<Outcome> => ask(house, fact.backend, asked, question)
   const end = await pages(read, request, fact.page, scope, (output) => {
     whole = fact.page === null ? output : joined(whole, output, fact.page.items)
     if (fact.complete !== null) {
       const judged = fact.complete.evaluate({ ...scope, output })
-      complete = judged.ok && judged.value === true ? null : 'the answer is not complete'
+      half = !judged.ok || judged.value !== true
       return 'stop'
     }
     return 'more'
   })
-  if (complete !== null) return { detail: `${fact.name}: ${complete}` }
+  if (half) return { detail: `${fact.name}: the answer is not complete` }
   if (end !== null) {
     if (end.kind === 'refused') {
       if (fact.absent.includes(end.status)) return { value: null }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { Decrypter, Encrypter, armor, generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { parseDocument } from 'yaml'
 import { readPrivateFile } from './private-file.ts'
 import { writePrivateFile } from './write-file.ts'
@@ -83,7 +83,9 @@ async function decrypt(path: string, bytes: Uint8Array, identity: AgeIdentity): 
     const decrypter = new Decrypter()
     for (const key of identity.keys) decrypter.addIdentity(key)
     if (identity.passphrase !== null) decrypter.addPassphrase(identity.passphrase)
-    return await decrypter.decrypt(bytes, 'text')
+    // as `age -a` writes it
+    const armored = Buffer.from(bytes.subarray(0, 14)).toString() === '-----BEGIN AGE'
+    return await decrypter.decrypt(armored ? armor.decode(Buffer.from(bytes).toString()) : bytes, 'text')
   } catch {
     // the library's own message could hold a piece of what it read
     throw new Error(`${path} cannot be decrypted: it is no age file, is damaged, or is for another identity`)

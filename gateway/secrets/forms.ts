@@ -1,5 +1,6 @@
 /** Shorter values would be found by chance, and would blacken half of every answer. */
 export const LENGTH_MIN = 8
+const TAIL = 4
 
 /** One way to write a value. A base64 form shares its outermost characters with what stands beside it. */
 export interface Form {
@@ -8,7 +9,7 @@ export interface Form {
   readonly sharesAfter: boolean
 }
 
-/** Forms by a hash of their first four characters, and a table that says at once that there is none. */
+/** Forms by a hash of their last four characters (keys of one maker begin alike), and a table of which hashes occur. */
 export interface Index {
   readonly maybe: Uint8Array
   readonly byHash: ReadonlyMap<number, readonly Form[]>
@@ -47,7 +48,7 @@ export function indexOf(forms: readonly Form[]): Index {
   const maybe = new Uint8Array(0x10000)
   const byHash = new Map<number, Form[]>()
   for (const form of forms) {
-    const hash = hashAt(form.text, 0)
+    const hash = hashAt(form.text, form.text.length - TAIL)
     maybe[hash] = 1
     byHash.set(hash, [...(byHash.get(hash) ?? []), form])
   }
@@ -57,12 +58,12 @@ export function indexOf(forms: readonly Form[]): Index {
 /** Where forms stand in a text; one pass, whatever the number of forms. */
 export function rangesOf(text: string, index: Index): Range[] {
   const ranges: Range[] = []
-  for (let at = 0; at + LENGTH_MIN <= text.length; at++) {
-    const hash = hashAt(text, at)
+  for (let tail = LENGTH_MIN - TAIL; tail + TAIL <= text.length; tail++) {
+    const hash = hashAt(text, tail)
     if (index.maybe[hash] === 0) continue
     for (const form of index.byHash.get(hash) ?? []) {
-      if (!text.startsWith(form.text, at)) continue
-      ranges.push(withShared(text, form, at))
+      const at = tail + TAIL - form.text.length
+      if (at >= 0 && text.startsWith(form.text, at)) ranges.push(withShared(text, form, at))
     }
   }
   return ranges

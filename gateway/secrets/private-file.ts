@@ -3,6 +3,8 @@ import { open } from 'node:fs/promises'
 
 /** The most that a file of secrets may hold. */
 const FILE_MAX = 1024 * 1024
+/** Not to wait where a pipe stands in the place of the file. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
 
 /**
  * Reads a file that only its owner may read. Mode and content are of one open handle, so that nothing can be put in its
@@ -11,7 +13,7 @@ const FILE_MAX = 1024 * 1024
  * @throws Error whose message names path and cause, never content
  */
 export async function readPrivateFile(path: string): Promise<string> {
-  const handle = await open(path, constants.O_RDONLY).catch((error: NodeJS.ErrnoException) => {
+  const handle = await open(path, OPEN_FLAGS).catch((error: NodeJS.ErrnoException) => {
     throw new Error(
       error.code === 'ENOENT' ? `${path} does not exist` : `${path} cannot be opened (${error.code ?? 'error'})`,
     )

@@ -25,7 +25,7 @@ export interface Report {
   /** `entry`: index in the tree from 0, as in an inclusion proof; null where no single entry is at fault. */
   readonly problems: readonly Problem[]
 }
-export interface Problem {
+interface Problem {
   readonly entry: number | null
   readonly message: string
 }
@@ -63,7 +63,7 @@ export interface Audit {
   finish(treeSize: number): Report
 }
 
-export interface Parsed {
+interface Parsed {
   readonly id: string
   readonly at: number
   readonly kind: string
@@ -233,5 +233,7 @@ function parse(bytes: Uint8Array): ParsedEntry | null {
 }
 
 function textsOf(digests: object): (readonly [string, string])[] {
-  return Object.entries(digests).flatMap(([name, digest]) => (typeof digest === 'string' ? [[name, digest] as const] : []))
+  return Object.entries(digests).flatMap(([name, digest]) =>
+    typeof digest === 'string' ? [[name, digest] as const] : [],
+  )
 }

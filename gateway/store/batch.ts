@@ -2,15 +2,7 @@ import type { Operation, ResultOf, SessionRow } from '../core/operations.ts'
 import type { Call, Want } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
 import type { NewEntry, Touches, Working } from '../core/working.ts'
-import {
-  callsByIds,
-  callsByKeys,
-  dueCalls,
-  openCallsOfSessions,
-  saltsOf,
-  writeBodies,
-  writeCalls,
-} from './calls.ts'
+import { callsByIds, callsByKeys, dueCalls, openCallsOfSessions, saltsOf, writeBodies, writeCalls } from './calls.ts'
 import { StoreFault } from './db.ts'
 import type { Db, Driver } from './db.ts'
 import { appendEntries, readHead } from './ledger.ts'
@@ -116,19 +108,23 @@ interface Loaded {
 }
 
 /** In one fixed order: keys and calls, limits, sessions, then what stands alone. */
-async function load(
-  db: Db,
-  operations: readonly Operation[],
-  folding: Folding,
-  moment: Moment,
-): Promise<Loaded> {
+async function load(db: Db, operations: readonly Operation[], folding: Folding, moment: Moment): Promise<Loaded> {
   const touched = operations.map(folding.touches)
-  const bound = await callsByKeys(db, touched.flatMap(({ keys = [] }) => keys))
+  const bound = await callsByKeys(
+    db,
+    touched.flatMap(({ keys = [] }) => keys),
+  )
   const calls = new Map<string, Call>()
   const found = [
     ...bound.values(),
-    ...(await callsByIds(db, touched.flatMap(({ calls = [] }) => calls))),
-    ...(await openCallsOfSessions(db, touched.flatMap(({ openCallsOfSession: id }) => (id === undefined ? [] : [id])))),
+    ...(await callsByIds(
+      db,
+      touched.flatMap(({ calls = [] }) => calls),
+    )),
+    ...(await openCallsOfSessions(
+      db,
+      touched.flatMap(({ openCallsOfSession: id }) => (id === undefined ? [] : [id])),
+    )),
     ...(touched.some(({ due }) => due === true) ? await dueCalls(db, moment.now) : []),
   ]
   for (const call of found) calls.set(call.id, call)
@@ -151,7 +147,10 @@ async function load(
     limits: limits.states,
     sessions: new Map(sessions.map((session) => [session.id, session])),
     live: await liveSessions(db, principals, moment.now),
-    proofs: await usedProofs(db, touched.flatMap(({ proof }) => (proof === undefined ? [] : [proof]))),
+    proofs: await usedProofs(
+      db,
+      touched.flatMap(({ proof }) => (proof === undefined ? [] : [proof])),
+    ),
     salts: await saltsOf(db, [...calls.keys()]),
     id: moment.id,
     entries: [],
@@ -167,10 +166,17 @@ async function writeBack(db: Db, operations: readonly Operation[], loaded: Loade
   const { working, head, meta, limits, known } = loaded
   const { changed } = working
   await writePolicies(db, working.texts, working.now)
-  await writeCalls(db, [...changed.calls].map((id) => must(working.calls.get(id), id)), (id) => !known.has(id))
+  await writeCalls(
+    db,
+    [...changed.calls].map((id) => must(working.calls.get(id), id)),
+    (id) => !known.has(id),
+  )
   await writeBodies(db, [...working.bodies.values()], working.salts)
   await writeLimits(db, limits, changed.limits, wantsOf(operations, working.calls.values()))
-  await writeSessions(db, [...changed.sessions].map((id) => must(working.sessions.get(id), id)))
+  await writeSessions(
+    db,
+    [...changed.sessions].map((id) => must(working.sessions.get(id), id)),
+  )
   await writeValues(db, [
     ...(working.policy === meta.policy ? [] : [['policy', working.policy] as const]),
     ...(changed.switches ? [['switches', JSON.stringify(working.switches)] as const] : []),

@@ -96,7 +96,7 @@ export async function filterCalls(db: Db, filter: CallFilter): Promise<Call[]> {
  * A new call with an id that exists is an error, never an update of somebody else's call.
  */
 export async function writeCalls(db: Db, changed: readonly Call[], isNew: (id: string) => boolean): Promise<void> {
-  const old = changed.filter(({ id }) => !isNew(id)).sort((one, other) => Number(one.bound) - Number(other.bound))
+  const old = changed.filter(({ id }) => !isNew(id))
   await insert(db, HEAD, old.map(columns), UPDATE)
   await insert(db, HEAD, changed.filter(({ id }) => isNew(id)).map(columns))
 }
@@ -141,7 +141,9 @@ export async function writeBodies(
     if (salt === undefined) throw new Error(`the bodies of ${call} have no salt`)
     return [call, salt, input ?? null, facts ?? null, request ?? null, output ?? null]
   })
-  const kept = ['input', 'facts', 'request', 'output'].map((name) => `${name} = COALESCE(excluded.${name}, bodies.${name})`)
+  const kept = ['input', 'facts', 'request', 'output'].map(
+    (name) => `${name} = COALESCE(excluded.${name}, bodies.${name})`,
+  )
   await insert(
     db,
     'INSERT INTO bodies (call, salt, input, facts, request, output) VALUES',

@@ -69,12 +69,10 @@ export async function storyOf(db: Db, call: string): Promise<JsonObject[]> {
   return rows.map(({ bytes }) => JSON.parse(bytes) as JsonObject)
 }
 
-/** How many signed heads are kept; the newest is the one that counts. */
-const CHECKPOINTS_KEPT = 100
-
 /**
  * Signs the head as it stands committed. Run in a transaction of its own: a head that is not durable yet could be lost
- * in a crash, and two signed trees of one size would be a fork.
+ * in a crash, and two signed trees of one size would be a fork. Only the newest is kept: from an older one, somebody
+ * could begin another history that a start would take for ours.
  *
  * @returns the size that is signed now.
  */
@@ -89,10 +87,7 @@ export async function signHead(db: Db, signer: Signer, origin: string, now: numb
     frontierText(frontier),
     note,
   ])
-  await db.run(
-    'DELETE FROM checkpoints WHERE size <= (SELECT size FROM checkpoints ORDER BY size DESC LIMIT 1 OFFSET $1)',
-    [CHECKPOINTS_KEPT],
-  )
+  await db.run('DELETE FROM checkpoints WHERE size < $1', [frontier.size])
   return frontier.size
 }
 
@@ -124,16 +119,23 @@ export async function continueFrom(db: Db, vkey: string): Promise<void> {
     throw new Error(`the ledger has ${head.frontier.size} entries and no checkpoint: it was tampered with`)
   }
   const opened = openCheckpoint(checkpoint.note, vkey)
-  if (!opened.ok) throw new Error(`the newest checkpoint does not stand (${opened.error}): another ledger key, or it was tampered with`)
+  if (!opened.ok)
+    throw new Error(
+      `the newest checkpoint does not stand (${opened.error}): another ledger key, or it was tampered with`,
+    )
   const { size, root } = opened.checkpoint
   const start = frontierFrom(size, checkpoint.frontier)
-  if (hex(rootOf(start)) !== hex(root)) throw new Error('the newest checkpoint does not fit its tree: the store was tampered with')
+  if (hex(rootOf(start)) !== hex(root))
+    throw new Error('the newest checkpoint does not fit its tree: the store was tampered with')
   const rows = await db.all<{ idx: number; bytes: string }>(
     'SELECT idx, bytes FROM entries WHERE idx >= $1 ORDER BY idx',
     [size],
   )
   const gapless = rows.every(({ idx }, index) => idx === size + index)
-  const end = append(start, rows.map(({ bytes }) => leafHash(bytes)))
+  const end = append(
+    start,
+    rows.map(({ bytes }) => leafHash(bytes)),
+  )
   const stored = hex(rootOf(head.frontier))
   if (!gapless || end.size !== head.frontier.size || hex(rootOf(end)) !== stored || stored !== head.root) {
     throw new Error(`the ledger does not continue its checkpoint of ${size} entries: it was tampered with`)
@@ -145,7 +147,7 @@ export function hex(bytes: Uint8Array): string {
 }
 
 /** Hashes in hex, one after the other; how many there are follows from the size. @throws Error when it does not. */
-export function frontierFrom(size: number, text: string): Frontier {
+function frontierFrom(size: number, text: string): Frontier {
   const hashes = text.match(/[0-9a-f]{64}/g) ?? []
   if (text.length !== 64 * hashes.length || hashes.length !== frontierLength(size)) {
     throw new Error(`the frontier of the ledger does not fit its size ${size}`)

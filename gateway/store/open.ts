@@ -46,7 +46,12 @@ export interface OpenStoreOptions {
   readonly deadline_ms?: number
   /** ms since the epoch. Given (or `inline`), batches run on this thread, since a function cannot cross to another. */
   readonly now?: () => number
-  readonly inline?: { readonly monotonic?: () => number; readonly random?: (bytes: number) => Uint8Array; readonly folding?: Folding; readonly step?: (name: string) => void }
+  readonly inline?: {
+    readonly monotonic?: () => number
+    readonly random?: (bytes: number) => Uint8Array
+    readonly folding?: Folding
+    readonly step?: (name: string) => void
+  }
 }
 
 export interface OpenStore extends Store {
@@ -179,7 +184,7 @@ async function start(file: string, options: OpenStoreOptions, events: BatchEvent
   const { signer, strictClock, origin = signer.name, inline, now } = options
   if (now === undefined && inline === undefined) {
     const data: WorkerData = { file, signer, origin, strictClock, monotonicOffset_ms: monotonicOffset() }
-    return startThread(options.workerUrl ?? new URL('./writer-worker.ts', import.meta.url), data, events)
+    return startThread(options.workerUrl ?? WORKER, data, events)
   }
   return startInline(
     {
@@ -196,6 +201,11 @@ async function start(file: string, options: OpenStoreOptions, events: BatchEvent
     events,
   )
 }
+
+/** Beside this file, in the clone and in a package of emitted JavaScript. */
+const WORKER = import.meta.url.endsWith('.ts')
+  ? new URL('./writer-worker.ts', import.meta.url)
+  : new URL('./writer-worker.js', import.meta.url)
 
 /** performance.now() counts from the start of each thread; hrtime is one for the process. */
 function monotonicOffset(): number {

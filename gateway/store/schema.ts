@@ -66,7 +66,8 @@ export async function migrate(driver: Driver): Promise<void> {
   for (const [index, statements] of MIGRATIONS.entries()) {
     if (index < version) continue
     await driver.transaction(async (db) => {
-      for (const statement of statements) await db.run(statement.replace(/\{(\w+)\}/g, (_, word) => WORDS[driver.dialect][word] ?? ''))
+      for (const statement of statements)
+        await db.run(statement.replace(/\{(\w+)\}/g, (_, word) => WORDS[driver.dialect][word] ?? ''))
       await db.run(`DELETE FROM schema_version`)
       await db.run(`INSERT INTO schema_version (version) VALUES ($1)`, [index + 1])
     })

@@ -178,7 +178,11 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     if (reading.jumped_ms !== null) {
       jump_ms = (jump_ms ?? 0) + reading.jumped_ms
       alarms.push(`the clock jumped ${reading.jumped_ms} ms forward`)
-      if (strictClock) state = { ...state, stopped: 'the clock jumped forward; with --strict-clock nothing is admitted before a restart' }
+      if (strictClock)
+        state = {
+          ...state,
+          stopped: 'the clock jumped forward; with --strict-clock nothing is admitted before a restart',
+        }
     }
     if (reading.behind_ms !== null && !isBehind) alarms.push(`the clock is ${reading.behind_ms} ms behind the ledger`)
     isBehind = reading.behind_ms !== null

@@ -28,7 +28,9 @@ export async function filterSessions(
   if (filter.live_at !== undefined) where.push(`ended_at IS NULL AND expires_at > $${params.push(filter.live_at)}`)
   const condition = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`
   const limit = `$${params.push(Math.max(0, Math.min(filter.limit ?? 100, 10_000)))}`
-  return (await db.all<Row>(`SELECT data FROM sessions ${condition} ORDER BY id DESC LIMIT ${limit}`, params)).map(parse)
+  return (await db.all<Row>(`SELECT data FROM sessions ${condition} ORDER BY id DESC LIMIT ${limit}`, params)).map(
+    parse,
+  )
 }
 
 /** How many sessions of each principal live at `now`. */

@@ -38,7 +38,8 @@ export function openSqlite(file: string): Driver {
 export function assertDurable(pragma: (name: string) => unknown): void {
   const [journal, synchronous, foreign] = [pragma('journal_mode'), pragma('synchronous'), pragma('foreign_keys')]
   if (journal !== 'wal') throw new Error(`the store needs journal_mode wal, and SQLite gives ${String(journal)}`)
-  if (synchronous !== 2) throw new Error(`the store needs synchronous FULL (2), and SQLite gives ${String(synchronous)}`)
+  if (synchronous !== 2)
+    throw new Error(`the store needs synchronous FULL (2), and SQLite gives ${String(synchronous)}`)
   if (foreign !== 1) throw new Error('the store needs foreign_keys, and SQLite does not give them')
 }
 

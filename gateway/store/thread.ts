@@ -51,7 +51,7 @@ export async function startThread(
     closing = true
   }
 
-  const post = (message: ToWorker) => worker.postMessage(message)
+  const post = (message: ToWorker) => worker.postMessage(message, [])
   const opened = await opening.promise.catch(async (error: unknown) => {
     closing = true
     await closed.promise

@@ -2,7 +2,7 @@ import { createReadStream, existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rootOf } from '../core/merkle.ts'
-import type { Bodies, Call, CallState } from '../core/types.ts'
+import type { Bodies, Call } from '../core/types.ts'
 import { auditWith } from './audit.ts'
 import type { Audit, CallTrace, Report } from './audit.ts'
 import type { Db } from './db.ts'
@@ -10,7 +10,7 @@ import { hex } from './ledger.ts'
 import { readValues } from './meta.ts'
 import { readSqlite } from './sqlite.ts'
 
-export type { Problem, Report } from './audit.ts'
+export type { Report } from './audit.ts'
 
 /** Rows read at a time, so that memory does not grow with the ledger. */
 const PAGE = 1000
@@ -65,8 +65,10 @@ async function auditEntries(db: Db, audit: Audit, progress: Progress): Promise<v
       const parsed = audit.entry(row.bytes, row.leaf)
       if (parsed === null) continue
       const { id, at, kind, call } = parsed
-      if (row.id !== id || row.at !== at || row.kind !== kind) audit.problem('its row says something else than its bytes', index)
-      if (kind.startsWith('call.') && row.call !== call) audit.problem('its row names another call than its bytes', index)
+      if (row.id !== id || row.at !== at || row.kind !== kind)
+        audit.problem('its row says something else than its bytes', index)
+      if (kind.startsWith('call.') && row.call !== call)
+        audit.problem('its row names another call than its bytes', index)
     }
     progress(last + 1)
     if (rows.length < PAGE) return
@@ -82,7 +84,8 @@ async function auditHead(db: Db, audit: Audit): Promise<number> {
   const tree = audit.tree()
   if (head.size !== tree.size) audit.problem(`the head is of ${head.size} entries, and there are ${tree.size}`)
   if (head.root !== hex(rootOf(tree))) audit.problem('the root of the head is not that of the entries')
-  if (head.frontier !== tree.hashes.map(hex).join('')) audit.problem('the frontier of the head is not that of the entries')
+  if (head.frontier !== tree.hashes.map(hex).join(''))
+    audit.problem('the frontier of the head is not that of the entries')
   return head.size
 }
 
@@ -104,7 +107,9 @@ async function auditCalls(db: Db, audit: Audit): Promise<void> {
   let rows: CallRow[]
   const found = new Set<string>()
   do {
-    rows = await db.all<CallRow>(`SELECT id, state, bound, data FROM calls WHERE id > $1 ORDER BY id LIMIT ${PAGE}`, [last])
+    rows = await db.all<CallRow>(`SELECT id, state, bound, data FROM calls WHERE id > $1 ORDER BY id LIMIT ${PAGE}`, [
+      last,
+    ])
     for (const row of rows) {
       found.add(row.id)
       const wrong = wrongWith(row, audit.calls.get(row.id))
@@ -122,7 +127,8 @@ function wrongWith(row: CallRow, trace: CallTrace | undefined): string | null {
   } catch {
     return 'cannot be read'
   }
-  if (call.id !== row.id || call.state !== row.state || Number(call.bound) !== row.bound) return 'differs from its own columns'
+  if (call.id !== row.id || call.state !== row.state || Number(call.bound) !== row.bound)
+    return 'differs from its own columns'
   if (trace === undefined) return 'is not in the ledger'
   if (call.entry !== trace.entry) return `does not stand on its last entry ${trace.entry}`
   const states = trace.outcome === null ? AFTER[trace.kind] : [trace.outcome]
@@ -130,7 +136,7 @@ function wrongWith(row: CallRow, trace: CallTrace | undefined): string | null {
 }
 
 /** Which states a call may be in after an entry without an outcome. */
-const AFTER: { readonly [kind: string]: readonly (CallState | string)[] } = {
+const AFTER: { readonly [kind: string]: readonly string[] } = {
   'call.denied': ['denied'],
   'call.held': ['held'],
   'call.approved': ['held', 'intent', 'executing'],
@@ -149,7 +155,11 @@ const AFTER: { readonly [kind: string]: readonly (CallState | string)[] } = {
  * @param publicKey a C2SP verifier key that came another way than the export.
  * @throws Error when there is no export in the directory.
  */
-export async function verifyExport(directory: string, publicKey: string, progress: Progress = () => {}): Promise<Report> {
+export async function verifyExport(
+  directory: string,
+  publicKey: string,
+  progress: Progress = () => {},
+): Promise<Report> {
   const path = (name: string) => join(directory, name)
   for (const name of ['entries.jsonl', 'bodies.jsonl', 'checkpoint', 'key.pub']) {
     if (!existsSync(path(name))) throw new Error(`${directory} has no ${name}: it is no export of a ledger`)

@@ -48,7 +48,8 @@ export function plainGateway(): PlainGateway {
     notReady: () => gateway.unready,
     refused: (code, source) => void refusals.push(`${code} ${source}`),
     actions: (session) => take('actions', [of(session)], [VIEW]),
-    call: (session: Session, request: CallRequest) => take('call', [of(session), request], reply()),
+    call: (session: Session, request: CallRequest) =>
+      take('call', [of(session), request], request.unreadable === undefined ? reply() : unreadable(request.unreadable)),
     show: (session, id, wait_ms) => take('show', [of(session), id, wait_ms], reply()),
     list: (session, filter) => take('list', [of(session), filter], [reply()]),
     cancel: (session, id) => take('cancel', [of(session), id], reply()),
@@ -130,4 +131,10 @@ export const DOOR_POLICY: Policy = {
       { ...role, grants: new Map(name === 'support-agent' ? [grant('refund'), grant('charge.get')] : []) },
     ]),
   ),
+}
+
+/** What the pipeline says of an input whose text could not be taken as it stands. */
+function unreadable(errors: NonNullable<CallRequest['unreadable']>): Reply {
+  const problem = problemBody('input_invalid', 'The input has an error: see errors.', { errors })
+  return { ...done(), problem }
 }

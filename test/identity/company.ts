@@ -104,6 +104,11 @@ const ISSUERS: readonly Issuer[] = [
     client_id: 'console',
     ...people,
   }),
+  issuer('hr', {
+    keys: keys(jwk(ec.publicKey, { kid: 'ec-1' })),
+    ...people,
+    person: claim('employee'),
+  }),
   issuer('demo', {
     keys: { kind: 'dev' },
     ...people,
@@ -145,6 +150,7 @@ const ROLES: readonly Role[] = [
       { issuer: 'ci', group: null, where: subjectIs('agents:plain'), carry: {} },
       { issuer: 'demo', group: null, where: subjectIs('support-bot'), carry: {} },
       { issuer: 'staff', group: null, where: subjectIs('u-7'), carry: {} },
+      { issuer: 'hr', group: null, where: subjectIs('login-3'), carry: {} },
       { issuer: null, group: 'support-leads', where: null, carry: {} },
       { issuer: 'single', group: null, where: subjectIs('agents:support'), carry: {} },
     ],

@@ -104,10 +104,20 @@ describe('a token exchange', () => {
     ])
   })
 
-  it('gives a person’s session that person as its requester also by a rule of the issuer', async () => {
-    await ask({ subject_token: proof({ sub: 'u-7', groups: [] }, 'staff') })
+  it('gives a person’s session that person as its requester also by a rule, however they log in', async () => {
+    await ask({ subject_token: proof({ sub: 'login-3', employee: 'e-42' }, 'hr') })
     const [issued] = store.written
-    assert.equal(issued?.op === 'session.issue' && issued.session.requester, 'staff:u-7')
+    assert.deepEqual(issued?.op === 'session.issue' && [issued.session.principal, issued.session.requester], [
+      'hr:login-3',
+      'hr:e-42',
+    ])
+  })
+
+  it('gives no session to somebody of a people issuer who is nobody', async () => {
+    assert.equal((await ask({ subject_token: proof({ sub: 'login-3' }, 'hr') })).status, 400)
+    assert.deepEqual(store.written, [
+      { op: 'session.deny', role: 'support-agent', principal: 'hr:login-3', issuer: 'hr', reason: 'no person' },
+    ])
   })
 
   it('takes the dev issuer’s proof', async () => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -62,7 +63,7 @@ export async function dyingProcess(where: { dir: string; policies: string }, die
 function spawned(where: { dir: string; policies: string }, armed: string): ChildProcess {
   const file = new URL('./gateway-process.ts', import.meta.url).pathname
   return spawn(process.execPath, [file, where.dir, where.policies], {
-    env: { ...process.env, KEYSTAY_TEST_KEY: BACKEND_KEY, KEYSTAY_TEST_DIE: armed },
+    env: { ...process.env, KEYSTAY_TEST_KEY: BACKEND_KEY, KEYSTAY_TEST_DIE: armed, NODE_COMPILE_CACHE: join(tmpdir(), 'keystay-test-compiled') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }

@@ -20,13 +20,18 @@ function verifyByHand(text: string, key: string): boolean {
   const [name = '', id = '', ...rest] = key.split('+')
   const bytes = Buffer.from(rest.join('+'), 'base64')
   const raw = bytes.subarray(1)
-  const expected = createHash('sha256').update(Buffer.concat([Buffer.from(name), Buffer.from([10, 1]), raw])).digest()
+  const expected = createHash('sha256')
+    .update(Buffer.concat([Buffer.from(name), Buffer.from([10, 1]), raw]))
+    .digest()
   if (bytes[0] !== 1 || expected.subarray(0, 4).toString('hex') !== id) return false
   const [body = '', signatures = ''] = text.split('\n\n')
   const signature = Buffer.from(signatures.trimEnd().replace(`— ${name} `, ''), 'base64')
   const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw])
   const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' })
-  return signature.subarray(0, 4).toString('hex') === id && verify(null, Buffer.from(`${body}\n`), publicKey, signature.subarray(4))
+  return (
+    signature.subarray(0, 4).toString('hex') === id &&
+    verify(null, Buffer.from(`${body}\n`), publicKey, signature.subarray(4))
+  )
 }
 
 describe('the signed checkpoint', () => {

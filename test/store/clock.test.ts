@@ -21,7 +21,10 @@ async function entries(file: string): Promise<{ kind: string; at: string; gap_ms
   const lines = text(stream)
   await exportLedger(file, { stream })
   stream.end()
-  return (await lines).trimEnd().split('\n').map((line) => JSON.parse(line))
+  return (await lines)
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
 }
 
 async function session(store: OpenStore): Promise<string> {
@@ -44,7 +47,16 @@ describe('the clock', () => {
     const read = clockReader({ wall: () => at, monotonic: () => ran })
     const jumps = []
     // Each step: how much the wall and the monotonic clock move.
-    for (const [wallMoves, runs] of [[0, 0], [1000, 1000], [6000, 999], [1000, 1000], [6001, 1000], [1000, 1000], [-60_000, 1000], [60_000, 60_000]] as const) {
+    for (const [wallMoves, runs] of [
+      [0, 0],
+      [1000, 1000],
+      [6000, 999],
+      [1000, 1000],
+      [6001, 1000],
+      [1000, 1000],
+      [-60_000, 1000],
+      [60_000, 60_000],
+    ] as const) {
       at += wallMoves
       ran += runs
       jumps.push(read(0).jumped_ms)
@@ -130,7 +142,10 @@ describe('a store whose clock is set', () => {
     assert.ok(started.kind === 'started')
     wall += 60_000
     const jumped = await Promise.allSettled([store.write(admit(ses, 'at', 100)), store.write(done(started.call.id))])
-    assert.deepEqual(jumped.map(({ status }) => status), ['rejected', 'fulfilled'])
+    assert.deepEqual(
+      jumped.map(({ status }) => status),
+      ['rejected', 'fulfilled'],
+    )
     pass(100_000)
     assert.equal(store.ready().ok, false)
     const approve = { op: 'start', call: started.call.id, attempt: 1, timeout_ms: 1000 } as const
@@ -149,8 +164,12 @@ describe('a store whose clock is set', () => {
     const store = await open(file, options)
     wall += 60_000
     const deadline = performance.now() + 2000
-    while ((await store.head()).size === 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
+    while ((await store.head()).size === 0 && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20))
     await store.close()
-    assert.deepEqual((await entries(file)).map(({ kind }) => kind), ['clock.jumped'])
+    assert.deepEqual(
+      (await entries(file)).map(({ kind }) => kind),
+      ['clock.jumped'],
+    )
   })
 })

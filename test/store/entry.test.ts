@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHmac, randomBytes } from 'node:crypto'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { digestOf, entryBytes } from '../../gateway/core/entry.ts'
 import { idFrom, timeOf } from '../../gateway/core/id.ts'
 
@@ -8,7 +8,12 @@ const entry = { id: 'ent_1', at: 1_795_000_000_000, kind: 'call.denied', call: '
 
 describe('an entry', () => {
   it('is id, at, kind, then its fields in the order given', () => {
-    const fields = { call: 'call_1', because: ['grants.stripe.refund.max'], cost: { unit: 'USD', amount: 90_000 }, none: null }
+    const fields = {
+      call: 'call_1',
+      because: ['grants.stripe.refund.max'],
+      cost: { unit: 'USD', amount: 90_000 },
+      none: null,
+    }
     assert.equal(
       entryBytes({ ...entry, fields }),
       '{"id":"ent_1","at":"2026-11-18T11:06:40.000Z","kind":"call.denied","call":"call_1",' +
@@ -40,7 +45,10 @@ describe('an id', () => {
   it('is a prefix and 26 characters of Crockford base 32', () => {
     assert.equal(idFrom('call', 0, new Uint8Array(10)), 'call_00000000000000000000000000')
     assert.equal(idFrom('ent', 2 ** 48 - 1, new Uint8Array(10).fill(255)), 'ent_7ZZZZZZZZZZZZZZZZZZZZZZZZZ')
-    assert.equal(idFrom('ses', 1_795_000_000_000, Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)), 'ses_01M7Q5CQG0000G40R40M30E209')
+    assert.equal(
+      idFrom('ses', 1_795_000_000_000, Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
+      'ses_01M7Q5CQG0000G40R40M30E209',
+    )
   })
 
   it('sorts by its time, gives it back, and holds all of its random bits', () => {
@@ -58,8 +66,18 @@ describe('an id', () => {
 
   it('is refused with other random bytes or another time, and nothing else is read as one', () => {
     assert.throws(() => idFrom('x', 0, new Uint8Array(9)), RangeError)
-    for (const ms of [-1, 0.5, 2 ** 48, Number.NaN]) assert.throws(() => idFrom('x', ms, new Uint8Array(10)), RangeError)
-    const wrong = ['', 'x_', 'x_0000000000000000000000000U', 'x_0000000000000000000000000', '_00000000000000000000000000']
-    assert.deepEqual(wrong.map(timeOf), wrong.map(() => null))
+    for (const ms of [-1, 0.5, 2 ** 48, Number.NaN])
+      assert.throws(() => idFrom('x', ms, new Uint8Array(10)), RangeError)
+    const wrong = [
+      '',
+      'x_',
+      'x_0000000000000000000000000U',
+      'x_0000000000000000000000000',
+      '_00000000000000000000000000',
+    ]
+    assert.deepEqual(
+      wrong.map(timeOf),
+      wrong.map(() => null),
+    )
   })
 })

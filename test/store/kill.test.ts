@@ -12,8 +12,6 @@ import { exportLedger } from '../../gateway/store/export.ts'
 import { verifyStore } from '../../gateway/store/verify.ts'
 import { freshFile, newSigner, note, open } from './operations.ts'
 
-const here = (name: string) => new URL(name, import.meta.url)
-
 interface Child {
   readonly process: ChildProcess
   /** What it said so far, whole lines only. Into a file: what was written there outlives the process. */
@@ -25,10 +23,12 @@ interface Child {
 /** Every child that was started, so that none outlives a test that fails. */
 const children: ChildProcess[] = []
 
-function start(what: 'hold' | 'write', file: string, key: string, worker: string[] = []): Child {
+function start(what: 'hold' | 'write', file: string, key: string, killAt?: string): Child {
   const out = openSync(`${file}.out`, 'w')
-  const child = spawn(process.execPath, [here('child.ts').pathname, what, file, key, ...worker], {
+  const worker = killAt === undefined ? [] : [new URL('killing-worker.ts', import.meta.url).href]
+  const child = spawn(process.execPath, [new URL('child.ts', import.meta.url).pathname, what, file, key, ...worker], {
     stdio: ['ignore', out, 'inherit'],
+    env: { ...process.env, KILL_AT: killAt },
   })
   closeSync(out)
   children.push(child)
@@ -66,8 +66,8 @@ async function entriesOf(file: string): Promise<string[]> {
 }
 
 describe('a process that is ended by kill -9 while it writes', () => {
-  after(() => {
-    for (const child of children) child.kill('SIGKILL')
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
   })
 
   /** Whatever happened: what was answered is there, the tree stands, and the next process goes on. */
@@ -76,7 +76,10 @@ describe('a process that is ended by kill -9 while it writes', () => {
     const report = await verifyStore(file, vkey)
     assert.deepEqual(report.problems, [])
     const kept = new Set(await entriesOf(file))
-    assert.deepEqual(answered.filter((id) => !kept.has(id)), [])
+    assert.deepEqual(
+      answered.filter((id) => !kept.has(id)),
+      [],
+    )
     // No more than what was under way may be there without an answer: forty lanes, one operation each.
     assert.ok(kept.size - answered.length <= 40, `${kept.size} kept, ${answered.length} answered`)
     const store = await open(file, { signer })
@@ -101,7 +104,7 @@ describe('a process that is ended by kill -9 while it writes', () => {
   for (const step of ['batch.loaded', 'batch.written', 'batch.committed', 'batch.answered']) {
     it(`loses nothing that was answered: at the step ${step}`, async () => {
       const where = place()
-      const child = start('write', where.file, where.key, [`${here('killing-worker.ts').href}?step=${step}`])
+      const child = start('write', where.file, where.key, step)
       await child.ended
       assert.equal(child.process.signalCode, 'SIGKILL')
       const kept = (await entriesOf(where.file)).length
@@ -114,8 +117,8 @@ describe('a process that is ended by kill -9 while it writes', () => {
 })
 
 describe('two processes on one file', () => {
-  after(() => {
-    for (const child of children) child.kill('SIGKILL')
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
   })
 
   it('are one too many: the second waits, and says why it ends', async () => {
@@ -123,7 +126,10 @@ describe('two processes on one file', () => {
     const first = start('hold', file, key)
     await first.said(1)
     const begun = performance.now()
-    await assert.rejects(open(file, { signer, patience_ms: 300 }), /another process serves .*keystay\.db \(waited 0\.3 s/)
+    await assert.rejects(
+      open(file, { signer, patience_ms: 300 }),
+      /another process serves .*keystay\.db \(waited 0\.3 s/,
+    )
     assert.ok(performance.now() - begun >= 300)
     // A verify beside it needs no lock.
     assert.equal((await verifyStore(file)).ok, true)
@@ -155,7 +161,10 @@ describe('two processes on one file', () => {
   it('hold nothing after an open that failed', async () => {
     const { file, signer } = place()
     await (await open(file, { signer })).close()
-    await assert.rejects(open(file, { signer: newSigner('keystay.local/other') }), /another ledger key, or it was tampered with/)
+    await assert.rejects(
+      open(file, { signer: newSigner('keystay.local/other') }),
+      /another ledger key, or it was tampered with/,
+    )
     await (await open(file, { signer, patience_ms: 0 })).close()
   })
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   append,
   consistencyProof,
@@ -51,7 +51,10 @@ function flip(hash: Hash, bit: number): Hash {
 
 describe('the Merkle tree', () => {
   it('has the roots of the published vectors', () => {
-    assert.deepEqual(ROOTS.map((_, size) => hex(treeRoot(LEAVES.slice(0, size)))), ROOTS)
+    assert.deepEqual(
+      ROOTS.map((_, size) => hex(treeRoot(LEAVES.slice(0, size)))),
+      ROOTS,
+    )
   })
 
   it('has the proofs of the published vectors', () => {

@@ -18,12 +18,18 @@ export function newSigner(name = 'keystay.local/test'): Signer {
   return { name, privateKey: generateKeyPairSync('ed25519').privateKey }
 }
 
-export function newId(prefix: string): string {
+function newId(prefix: string): string {
   return idFrom(prefix, Date.now(), randomBytes(10))
 }
 
-export function open(file: string, options: Partial<OpenStoreOptions> = {}): Promise<OpenStore> {
-  return openStore({ file, signer: newSigner(), strictClock: false, onLate: () => {}, ...options })
+/** A store that a failed test left open would keep its thread, and the run would never end. */
+const opened: OpenStore[] = []
+if (typeof after === 'function') after(() => Promise.all(opened.map((store) => store.close())))
+
+export async function open(file: string, options: Partial<OpenStoreOptions> = {}): Promise<OpenStore> {
+  const store = await openStore({ file, signer: newSigner(), strictClock: false, onLate: () => {}, ...options })
+  opened.push(store)
+  return store
 }
 
 export function note(text: string): Note {
@@ -98,7 +104,12 @@ export function admit(session: string, key: string, amount: number, max = 50_000
       need: [],
       deny: [],
       reported: [],
-      attempts: { ...daily(1, 300), limit: 'attempts demo:bot', kind: 'attempts', window: { kind: 'rolling', length_ms: 3_600_000 } },
+      attempts: {
+        ...daily(1, 300),
+        limit: 'attempts demo:bot',
+        kind: 'attempts',
+        window: { kind: 'rolling', length_ms: 3_600_000 },
+      },
       holds: { ...gauge, limit: `holds ${session}`, amount: 1, max: 10 },
       next: [],
       barred: { persons: [], groups: [] },
@@ -111,6 +122,7 @@ export function admit(session: string, key: string, amount: number, max = 50_000
       request: `{"form":{"amount":${amount}}}`,
       output: null,
     },
+    facts_until: null,
     timeout_ms: 10_000,
   }
 }

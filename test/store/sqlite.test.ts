@@ -21,10 +21,20 @@ describe('a SQLite file', () => {
     const driver = openSqlite(file)
     const pragmas = await driver.transaction(async (db) => {
       await db.run('CREATE TABLE t (a TEXT)')
-      return [...(await db.all('PRAGMA synchronous')), ...(await db.all('PRAGMA journal_mode')), ...(await db.all('PRAGMA foreign_keys'))]
+      return [
+        ...(await db.all('PRAGMA synchronous')),
+        ...(await db.all('PRAGMA journal_mode')),
+        ...(await db.all('PRAGMA foreign_keys')),
+      ]
     })
-    assert.deepEqual(pragmas.map((row) => ({ ...(row as object) })), [{ synchronous: 2 }, { journal_mode: 'wal' }, { foreign_keys: 1 }])
-    assert.deepEqual([file, `${file}-wal`, `${file}-shm`].map((name) => statSync(name).mode & 0o777), [0o600, 0o600, 0o600])
+    assert.deepEqual(
+      pragmas.map((row) => ({ ...(row as object) })),
+      [{ synchronous: 2 }, { journal_mode: 'wal' }, { foreign_keys: 1 }],
+    )
+    assert.deepEqual(
+      [file, `${file}-wal`, `${file}-shm`].map((name) => statSync(name).mode & 0o777),
+      [0o600, 0o600, 0o600],
+    )
     await driver.close()
   })
 
@@ -55,7 +65,10 @@ describe('a SQLite file', () => {
     })
     await assert.rejects(big, (error) => error instanceof StoreFault && error.kind === 'full')
     await driver.transaction((db) => db.run('INSERT INTO t (a) VALUES ($1)', ['small']))
-    assert.deepEqual((await driver.transaction((db) => db.all<{ a: string }>('SELECT a FROM t'))).map(({ a }) => a), ['small'])
+    assert.deepEqual(
+      (await driver.transaction((db) => db.all<{ a: string }>('SELECT a FROM t'))).map(({ a }) => a),
+      ['small'],
+    )
     await driver.close()
   })
 

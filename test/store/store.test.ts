@@ -56,7 +56,10 @@ describe('the store', () => {
     const bucket = bucketOf(daily(0).window, call.intent_at ?? 0)
     assert.deepEqual((await store.limits([limit])).get(limit), { held: 0, buckets: new Map([[bucket, 3000]]) })
     assert.deepEqual(await store.bodies(call.id), { ...operation.bodies, output: '{"id":"re_1","status":"succeeded"}' })
-    assert.deepEqual((await store.story(call.id)).map(({ kind }) => kind), ['call.started', 'call.settled'])
+    assert.deepEqual(
+      (await store.story(call.id)).map(({ kind }) => kind),
+      ['call.started', 'call.settled'],
+    )
     assert.deepEqual(await store.unfinished(), [])
   })
 
@@ -73,20 +76,30 @@ describe('the store', () => {
     const limit = (await store.limits([daily(0).limit])).get(daily(0).limit)
     const used = [...(limit?.buckets.values() ?? [])].reduce((sum, n) => sum + n, limit?.held ?? 0)
     const max = used + 1000
-    const results = await Promise.all(Array.from({ length: 20 }, (_, n) => store.write(admit(ses.id, `order ${n}`, 300, max))))
-    assert.deepEqual(results.map(({ kind }) => kind), [...Array(3).fill('started'), ...Array(17).fill('denied')])
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => store.write(admit(ses.id, `order ${n}`, 300, max))),
+    )
+    assert.deepEqual(
+      results.map(({ kind }) => kind),
+      [...Array(3).fill('started'), ...Array(17).fill('denied')],
+    )
   })
 
   it('lets one of many equal keys in, and gives the others that call', async () => {
     const ses = await session(store)
     const results = await Promise.all(Array.from({ length: 200 }, () => store.write(admit(ses.id, 'one key', 1, 1e9))))
-    assert.deepEqual(results.map(({ kind }) => kind), ['started', ...Array(199).fill('bound')])
+    assert.deepEqual(
+      results.map(({ kind }) => kind),
+      ['started', ...Array(199).fill('bound')],
+    )
     assert.equal(new Set(results.map((result) => ('call' in result ? result.call.id : ''))).size, 1)
   })
 
   it('groups a thousand parallel writes into few transactions, and each has its entry', async () => {
     let commits = 0
-    const counted = await open(freshFile(), { inline: { step: (name) => (commits += Number(name === 'batch.committed')) } })
+    const counted = await open(freshFile(), {
+      inline: { step: (name) => (commits += Number(name === 'batch.committed')) },
+    })
     commits = 0
     const results = await Promise.all(Array.from({ length: 1000 }, (_, n) => counted.write(note(`parallel ${n}`))))
     assert.equal(commits, Math.ceil(1000 / 64))
@@ -149,7 +162,8 @@ describe('the store', () => {
     const { size } = await store.head()
     const deadline = performance.now() + 1500
     const signed = async () => Number((await store.checkpoint())?.split('\n')[1])
-    while ((await signed()) < size && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
+    while ((await signed()) < size && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20))
     assert.equal(await signed(), size)
   })
 
@@ -252,6 +266,44 @@ describe('a batch', () => {
     assert.deepEqual(store.ready(), { ok: true })
     await store.close()
     assert.equal((await verifyStore(file)).ok, true)
+  })
+
+  it('gives a key that one call lets go to the next, within one batch too', async () => {
+    let commits = 0
+    const step = (name: string) => (commits += Number(name === 'batch.committed'))
+    const store = await open(freshFile(), { inline: { step } })
+    const ses = await session(store)
+    const first = await started(store, ses.id, 'key', 100)
+    commits = 0
+    const [settled, next] = await Promise.all([
+      store.write({ ...done(first.id), outcome: { kind: 'not_sent', reason: 'connection refused' }, output: null }),
+      store.write(admit(ses.id, 'key', 100)),
+    ])
+    assert.deepEqual([settled.kind, next.kind, commits], ['settled', 'started', 1])
+    const named = await store.callByKey('demo:bot', 'support-agent', 'stripe.refund', 'key')
+    assert.equal(named?.id, next.kind === 'started' ? next.call.id : '')
+    await store.close()
+  })
+
+  it('leaves the store not ready when the thread that writes ends, and what was under way in doubt', async () => {
+    const file = freshFile()
+    const signer = newSigner()
+    const lines: string[] = []
+    const workerUrl = new URL('ending-worker.ts', import.meta.url)
+    const store = await open(file, { signer, workerUrl, log: (line) => lines.push(line) })
+    await store.write(note('kept'))
+    const written = await Promise.allSettled([store.write(note('lost')), store.write(note('lost too'))])
+    assert.deepEqual(
+      written.map((result) => (result.status === 'rejected' ? result.reason.reason : '')),
+      ['in_doubt', 'in_doubt'],
+    )
+    await assert.rejects(store.write(note('after')), { name: 'StoreUnavailable', reason: 'unavailable' })
+    assert.match(store.ready().reason ?? '', /the writer is gone: the thread that writes ended with 3/)
+    assert.equal(lines.length, 1)
+    await store.close()
+    const again = await open(file, { signer, patience_ms: 0 })
+    assert.equal((await again.head()).size, 1)
+    await again.close()
   })
 
   it('keeps nothing of a new call with the id of another', async () => {

@@ -22,7 +22,9 @@ function batches() {
     /** Ends the oldest batch: each operation gets its place in it. */
     async answer() {
       const batch = asked.shift()
-      const answers = (batch?.operations ?? []).map((_, index) => ({ ok: true, result: { entry: `ent_${index}` } }) as const)
+      const answers = (batch?.operations ?? []).map(
+        (_, index) => ({ ok: true, result: { entry: `ent_${index}` } }) as const,
+      )
       batch?.end.resolve({ answers, sessions: [], state, alarms: [] })
       await new Promise((resolve) => setImmediate(resolve))
     },
@@ -40,13 +42,22 @@ describe('the writer', () => {
     await tick()
     const rest = Array.from({ length: 100 }, (_, n) => writer.write(note(`n${n}`)))
     await tick()
-    assert.deepEqual(source.asked.map(({ operations }) => operations.length), [1])
+    assert.deepEqual(
+      source.asked.map(({ operations }) => operations.length),
+      [1],
+    )
     await source.answer()
     assert.deepEqual(await first, { entry: 'ent_0' })
-    assert.deepEqual(source.asked.map(({ operations }) => operations.length), [64])
+    assert.deepEqual(
+      source.asked.map(({ operations }) => operations.length),
+      [64],
+    )
     assert.deepEqual(source.asked[0]?.operations[0], note('n0'))
     await source.answer()
-    assert.deepEqual(source.asked.map(({ operations }) => operations.length), [36])
+    assert.deepEqual(
+      source.asked.map(({ operations }) => operations.length),
+      [36],
+    )
     await source.answer()
     assert.equal((await Promise.all(rest)).length, 100)
   })
@@ -57,7 +68,10 @@ describe('the writer', () => {
     void writer.write(note('under way')).catch(() => {})
     await tick()
     const waiting = Array.from({ length: 4096 }, () => writer.write(note('waits')))
-    await assert.rejects(writer.write(note('too many')), (error) => error instanceof StoreUnavailable && error.reason === 'overloaded')
+    await assert.rejects(
+      writer.write(note('too many')),
+      (error) => error instanceof StoreUnavailable && error.reason === 'overloaded',
+    )
     for (let n = 0; n < 65; n++) await source.answer()
     assert.equal((await Promise.all(waiting)).length, 4096)
   })

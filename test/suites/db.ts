@@ -14,7 +14,10 @@ export function databaseSuite(name: string, open: () => Promise<Driver>): void {
     beforeEach(() => driver.transaction((db) => db.run('DELETE FROM t')))
     after(() => driver.close())
 
-    const all = () => driver.transaction((db) => db.all<{ id: string; n: number; note: string | null }>('SELECT id, n, note FROM t ORDER BY id'))
+    const all = () =>
+      driver.transaction((db) =>
+        db.all<{ id: string; n: number; note: string | null }>('SELECT id, n, note FROM t ORDER BY id'),
+      )
 
     it('keeps texts, integers up to 2^53 - 1 and nulls as they are', async () => {
       const rows = [
@@ -22,7 +25,10 @@ export function databaseSuite(name: string, open: () => Promise<Driver>): void {
         ['b', -1, null],
       ] as const
       await driver.transaction((db) => insert(db, 'INSERT INTO t (id, n, note) VALUES', rows))
-      assert.deepEqual((await all()).map(({ id, n, note }) => [id, n, note]), rows)
+      assert.deepEqual(
+        (await all()).map(({ id, n, note }) => [id, n, note]),
+        rows,
+      )
     })
 
     it('keeps nothing of a transaction whose work throws, and passes the error through', async () => {
@@ -37,9 +43,20 @@ export function databaseSuite(name: string, open: () => Promise<Driver>): void {
 
     it('keeps nothing of a transaction that contradicts what is there, and says so', async () => {
       await driver.transaction((db) => db.run(`INSERT INTO t (id, n) VALUES ('a', 1)`))
-      const failed = driver.transaction((db) => insert(db, 'INSERT INTO t (id, n) VALUES', [['b', 2], ['a', 3]]))
-      await assert.rejects(failed, (error) => error instanceof StoreFault && error.kind === 'constraint' && error.during === 'work')
-      assert.deepEqual((await all()).map(({ id, n }) => [id, n]), [['a', 1]])
+      const failed = driver.transaction((db) =>
+        insert(db, 'INSERT INTO t (id, n) VALUES', [
+          ['b', 2],
+          ['a', 3],
+        ]),
+      )
+      await assert.rejects(
+        failed,
+        (error) => error instanceof StoreFault && error.kind === 'constraint' && error.during === 'work',
+      )
+      assert.deepEqual(
+        (await all()).map(({ id, n }) => [id, n]),
+        [['a', 1]],
+      )
     })
 
     it('runs one transaction at a time, in the order they were asked for', async () => {
@@ -51,11 +68,24 @@ export function databaseSuite(name: string, open: () => Promise<Driver>): void {
           return n
         })
       assert.deepEqual(await Promise.all([1, 2, 3].map(add)), [1, 2, 3])
-      assert.deepEqual((await all()).map(({ id, n }) => [id, n]), [['row 1', 1], ['row 2', 2], ['row 3', 3]])
+      assert.deepEqual(
+        (await all()).map(({ id, n }) => [id, n]),
+        [
+          ['row 1', 1],
+          ['row 2', 2],
+          ['row 3', 3],
+        ],
+      )
     })
 
     it('says how many rows it changed', async () => {
-      await driver.transaction((db) => insert(db, 'INSERT INTO t (id, n) VALUES', [['a', 1], ['b', 1], ['c', 2]]))
+      await driver.transaction((db) =>
+        insert(db, 'INSERT INTO t (id, n) VALUES', [
+          ['a', 1],
+          ['b', 1],
+          ['c', 2],
+        ]),
+      )
       assert.equal(await driver.transaction((db) => db.run('UPDATE t SET n = $1 WHERE n = $2', [5, 1])), 2)
       assert.equal(await driver.transaction((db) => db.run('UPDATE t SET n = $1 WHERE n = $2', [5, 1])), 0)
     })
@@ -64,14 +94,25 @@ export function databaseSuite(name: string, open: () => Promise<Driver>): void {
       const rows = Array.from({ length: 700 }, (_, n) => [String(n).padStart(4, '0'), n] as const)
       const found = await driver.transaction(async (db) => {
         await insert(db, 'INSERT INTO t (id, n) VALUES', rows)
-        return select<{ n: number }>(db, 'SELECT n FROM t WHERE id IN', rows.map(([id]) => id))
+        return select<{ n: number }>(
+          db,
+          'SELECT n FROM t WHERE id IN',
+          rows.map(([id]) => id),
+        )
       })
-      assert.deepEqual(found.map(({ n }) => n).sort((one, other) => one - other), rows.map(([, n]) => n))
+      assert.deepEqual(
+        found.map(({ n }) => n).sort((one, other) => one - other),
+        rows.map(([, n]) => n),
+      )
     })
 
     it('finds nothing for an empty list, and each row once', async () => {
       const found = await driver.transaction(async (db) => {
-        await insert(db, 'INSERT INTO t (id, n) VALUES', [['a', 1], ['b', 2], ['c', 3]])
+        await insert(db, 'INSERT INTO t (id, n) VALUES', [
+          ['a', 1],
+          ['b', 2],
+          ['c', 3],
+        ])
         const head = 'SELECT id FROM t WHERE id IN'
         return [await select(db, head, []), (await select(db, head, ['a', 'b', 'c'], 'ORDER BY id')).length]
       })

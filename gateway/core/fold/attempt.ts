@@ -47,7 +47,8 @@ function settled(working: Working, call: Call, operation: Settle): Call {
         ? inDoubt(working, call, `attempt ${attempt} was refused (${outcome.status})`, outcome.evidence, earlier)
         : refused(working, call, outcome)
     case 'not_sent':
-      return earlier.length > 0
+      // Somebody took the call over meanwhile and has it in doubt: from there it is found out, or sent again.
+      return earlier.length > 0 || call.state === 'unknown'
         ? inDoubt(working, call, `attempt ${attempt} was not sent: ${outcome.reason}`, {}, earlier)
         : notSent(working, call, outcome)
     case 'unknown':

@@ -2,24 +2,14 @@ import type { Type, TypeScope } from '../expression.ts'
 import { compileInput } from '../input-schema.ts'
 import type { InputSchema } from '../input-schema.ts'
 import { digitsOf } from '../money.ts'
-import type { Action, BackendSpec, CostSpec, Effect, Fact, Json, JsonObject, Keep, KeepType, Lookup } from '../types.ts'
-import {
-  durationAt,
-  entriesAt,
-  expressionAt,
-  has,
-  itemsAt,
-  known,
-  numberAt,
-  textAt,
-  textTemplateAt,
-  textsAt,
-} from './compiling.ts'
+import type { Action, BackendSpec, CostSpec, Effect, Fact, JsonObject, Lookup } from '../types.ts'
+import { durationAt, entriesAt, expressionAt, has, known, textAt, textTemplateAt, textsAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Piece } from './place.ts'
+import { compileFact, factType } from './facts.ts'
 import { compilePage, compileRequest } from './requests.ts'
-import { callScope, membersRead, typeOfKeep } from './scopes.ts'
+import { callScope, membersRead } from './scopes.ts'
 import type { Names } from './scopes.ts'
 
 /** A compiled action, and what the lines of its grants may speak of. */
@@ -131,56 +121,6 @@ function effectAt({ report }: Compiling, piece: Piece): Effect | null {
   if (effect === 'lease')
     report.error(piece, 'leases are not in this version', 'they come with the adapters that can give them out')
   return effect === 'read' || effect === 'write' ? effect : null
-}
-
-function compileFact(
-  compiling: Compiling,
-  name: string,
-  piece: Piece,
-  backendOfAction: string | null,
-  backends: ReadonlyMap<string, BackendSpec>,
-  scope: TypeScope,
-): Fact | null {
-  const own = at(piece, 'backend')
-  const backend = has(own) ? textAt(own) : backendOfAction
-  if (has(own) && backend !== null) known(compiling, 'backends', backend, own)
-  const request = compileRequest(compiling, backends.get(backend ?? '')?.adapter ?? null, piece, 'fact', scope)
-  const keep = keepAt(piece)
-  const page = compilePage(compiling, at(piece, 'page'))
-  const complete = expressionAt(compiling, at(piece, 'complete'), { output: 'any' }, 'bool')
-  if (request === null || keep === null || backend === null) return null
-  return {
-    name,
-    backend,
-    request,
-    keep,
-    absent: itemsAt(at(piece, 'absent')).map((item) => numberAt(item, 404)),
-    page,
-    complete,
-  }
-}
-
-/** A fact that was absent is null; whatever lies under `facts` may be null to the lint. */
-function factType(fact: Fact | null, piece: Piece): Type {
-  const keep = fact?.keep ?? keepAt(piece)
-  return keep === null ? 'any' : typeOfKeep(keep)
-}
-
-function keepAt(piece: Piece): Keep | null {
-  const keep = at(piece, 'keep')
-  const value = sound(piece) ? valueAt(keep) : undefined
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
-  return keepOf(value as JsonObject)
-}
-
-function keepOf(written: JsonObject): Keep {
-  return Object.fromEntries(Object.entries(written).map(([name, type]) => [name, keptType(type)]))
-}
-
-function keptType(written: Json): KeepType {
-  if (Array.isArray(written)) return { list: keptType((written as readonly Json[])[0] ?? 'string') }
-  if (typeof written === 'object') return { object: keepOf(written as JsonObject) }
-  return written as 'string'
 }
 
 function costAt(compiling: Compiling, piece: Piece, scope: TypeScope): CostSpec | null {

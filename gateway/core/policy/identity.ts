@@ -43,6 +43,7 @@ export function compileIssuer(compiling: Compiling, name: string, piece: Piece):
     name,
     issuer: dev ? `keystay:dev:${name}` : (text('oidc') ?? text('issuer') ?? ''),
     audience: dev ? 'keystay' : (text('audience') ?? text('client_id') ?? ''),
+    client_id: text('client_id'),
     keys,
     once: flagAt(at(piece, 'once')),
     person: person ?? (dev ? plain('claims.sub') : null),

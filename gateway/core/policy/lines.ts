@@ -1,12 +1,11 @@
 import type { TypeScope } from '../expression.ts'
-import { formatAmount, parseAmounts } from '../money.ts'
-import type { Amounts, ApprovalLine, By, LimitLine, MaxLine, RequireLine } from '../types.ts'
+import { parseAmounts } from '../money.ts'
+import type { Amounts, By, LimitLine, MaxLine, RequireLine } from '../types.ts'
 import { parseLimit, parseRate } from '../window.ts'
 import type { SharedBudget } from './budgets.ts'
-import { durationAt, expressionAt, expressionOf, flagAt, has, itemsAt, known, textAt } from './compiling.ts'
+import { expressionAt, expressionOf, has, itemsAt, known, textAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
 import { didYouMean } from './finding.ts'
-import { peopleGroup } from './identity.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Piece } from './place.ts'
 
@@ -29,7 +28,7 @@ export interface Priced {
   readonly what: string
 }
 
-interface Written {
+export interface Written {
   readonly piece: Piece
   /** Where the text of the line stands: itself, or its `limit:`. */
   readonly said: Piece
@@ -40,7 +39,7 @@ interface Written {
 }
 
 /** The lines under a key, whether it holds one or a list; `max` and `rate` need no index when they stand alone. */
-function linesAt(place: GrantPlace, piece: Piece, key: string, indexed: boolean): Written[] {
+export function linesAt(place: GrantPlace, piece: Piece, key: string, indexed: boolean): Written[] {
   const value = valueAt(piece)
   if (value === undefined || value === null) return []
   const pieces = Array.isArray(value) ? itemsAt(piece) : [piece]
@@ -237,83 +236,8 @@ export function requireLines(compiling: Compiling, place: GrantPlace, piece: Pie
   })
 }
 
-export function approvalLines(
-  compiling: Compiling,
-  place: GrantPlace,
-  piece: Piece,
-): { lines: ApprovalLine[]; priced: Priced[] } {
-  const lines: ApprovalLine[] = []
-  const priced: Priced[] = []
-  for (const line of linesAt(place, piece, 'approval', true)) {
-    const made = approvalLine(compiling, place, line, priced)
-    if (made !== null) lines.push(made)
-  }
-  return { lines, priced }
-}
-
-function approvalLine(compiling: Compiling, place: GrantPlace, line: Written, priced: Priced[]): ApprovalLine | null {
-  const byText = textAt(at(line.piece, 'by')) ?? ''
-  const [count = '1', of = ''] = byText.split(' of ')
-  peopleGroup(compiling, of, at(line.piece, 'by'), { offset: byText.length - of.length, length: of.length })
-
-  const above = aboveAt(compiling, place, at(line.piece, 'above'))
-  const upToPiece = at(line.piece, 'up_to')
-  const up_to = has(upToPiece) ? amountsAt(compiling, upToPiece, textAt(upToPiece) ?? '', 0) : null
-  if (above === 'wrong' || (up_to === null && has(upToPiece))) return null
-  if (above !== null)
-    priced.push({ piece: at(line.piece, 'above'), because: line.because, amounts: above.amounts, what: 'above' })
-  if (up_to !== null) priced.push({ piece: upToPiece, because: line.because, amounts: up_to, what: 'up_to' })
-  for (const [unit, most] of Object.entries(up_to ?? {})) {
-    const least = above?.amounts[unit]
-    if (least !== undefined && least >= most) {
-      const [low, high] = [formatAmount({ unit, amount: least }), formatAmount({ unit, amount: most })]
-      compiling.report.error(
-        upToPiece,
-        `nothing is above ${low} and up to ${high}`,
-        'write more in `up_to` than in `above`',
-      )
-    }
-  }
-  const when = expressionAt(compiling, at(line.piece, 'when'), place.scope, 'bool')
-  if (when === null && has(at(line.piece, 'when'))) return null
-  return {
-    because: line.because,
-    owner: place.role,
-    report: line.report,
-    above: above?.amounts ?? null,
-    window: above?.window ?? null,
-    up_to,
-    when,
-    count: Number(count),
-    of,
-    expires_ms: durationAt(compiling, at(line.piece, 'expires'), '24h'),
-    passkey: flagAt(at(line.piece, 'passkey')),
-  }
-}
-
-/** `50.00 USD`, or `100.00 USD per rolling 24h by facts.charge.customer`. */
-function aboveAt(
-  compiling: Compiling,
-  place: GrantPlace,
-  piece: Piece,
-): { amounts: Amounts; window: ApprovalLine['window'] } | null | 'wrong' {
-  const text = textAt(piece)
-  if (text === null) return null
-  if (!text.includes(' per ')) {
-    const amounts = amountsAt(compiling, piece, text, 0)
-    return amounts === null ? 'wrong' : { amounts, window: null }
-  }
-  const { limit, by: byText, offset } = splitBy(text)
-  const parsed = parseLimit(limit, place.timezone)
-  if (!parsed.ok) {
-    compiling.report.error(piece, parsed.message, parsed.hint)
-    return 'wrong'
-  }
-  const by: By | null = byText === null ? { kind: 'role' } : byOf(compiling, place, byText, piece, offset)
-  return by === null ? 'wrong' : { amounts: parsed.max, window: { window: parsed.window, per: parsed.per, by } }
-}
-
-function amountsAt(compiling: Compiling, piece: Piece, text: string, offset: number): Amounts | null {
+/** One amount per unit, or a finding. */
+export function amountsAt(compiling: Compiling, piece: Piece, text: string, offset: number): Amounts | null {
   const parsed = parseAmounts(text)
   if (parsed.ok) return parsed.amounts
   compiling.report.error(piece, parsed.message, parsed.hint, { offset, length: text.length })
@@ -321,7 +245,7 @@ function amountsAt(compiling: Compiling, piece: Piece, text: string, offset: num
 }
 
 /** `LIMIT by BY`: the first ` by ` after the window, because an expression may hold the word in a text. */
-function splitBy(text: string): { limit: string; by: string | null; offset: number } {
+export function splitBy(text: string): { limit: string; by: string | null; offset: number } {
   const found = text.indexOf(' by ')
   return found < 0
     ? { limit: text, by: null, offset: 0 }
@@ -334,7 +258,7 @@ function byAt(compiling: Compiling, place: GrantPlace, line: Piece): By | null {
   return text === null ? { kind: 'role' } : byOf(compiling, place, text, piece, 0)
 }
 
-function byOf(compiling: Compiling, place: GrantPlace, text: string, piece: Piece, offset: number): By | null {
+export function byOf(compiling: Compiling, place: GrantPlace, text: string, piece: Piece, offset: number): By | null {
   if (text === 'role' || text === 'session' || text === 'requester') return { kind: text }
   if (/^[a-z]+$/.test(text)) {
     compiling.report.error(

@@ -64,15 +64,16 @@ export function isTest(path: string): boolean {
   return path.endsWith('.test.yaml')
 }
 
-const compiled = new WeakMap<AdapterSchemas, { readonly [kind in Kind]: ValidateFunction }>()
+type Validators = { readonly [kind in Kind]: ValidateFunction }
+let last: { readonly adapters: string; readonly validators: Validators } | null = null
 
-function validatorsOf(adapters: AdapterSchemas): { readonly [kind in Kind]: ValidateFunction } {
-  const found = compiled.get(adapters)
-  if (found !== undefined) return found
+/** Compiled once for the same adapters: a policy is loaded again whenever it changes, its language is not. */
+function validatorsOf(adapters: AdapterSchemas): Validators {
+  const text = JSON.stringify(adapters)
+  if (last?.adapters === text) return last.validators
   const schemas = Object.entries(languageOf(adapters)).map(([kind, schema]) => [kind, structureOf(schema)])
-  const made = Object.fromEntries(schemas) as { readonly [kind in Kind]: ValidateFunction }
-  compiled.set(adapters, made)
-  return made
+  last = { adapters: text, validators: Object.fromEntries(schemas) as Validators }
+  return last.validators
 }
 
 /** The first key that says what a document is. */

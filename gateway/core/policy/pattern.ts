@@ -35,7 +35,7 @@ export function sampleOf(source: string, minLength: number, maxLength: number): 
   for (const more of [0, 1, 2, 4, 8, 16, 64, 256]) {
     const made = alternatives({ source, at: 0, more, depth: 0 })
     if (made === null) return null
-    const length = [...made].length
+    const length = Array.from(made).length
     if (length >= minLength && length <= maxLength && pattern.test(made)) return made
   }
   return null

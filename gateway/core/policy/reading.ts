@@ -179,7 +179,7 @@ function credentials(value: Json, inside: boolean): string[] {
   return Object.entries(value).flatMap(([key, part]) => {
     if (key === 'url' && typeof part === 'string') return /^[a-z]+:\/\/([^/@]+)@/.exec(part)?.slice(1) ?? []
     if (inside && (key === 'header' || key === 'user')) return []
-    return credentials(part as Json, inside || key === 'auth')
+    return credentials(part, inside || key === 'auth')
   })
 }
 

@@ -1,9 +1,8 @@
 import type { ValidateFunction } from 'ajv'
 import type { TypeScope } from '../expression.ts'
 import { factSchema, recheckSchema } from '../language.ts'
-import type { AdapterSchemas } from '../language.ts'
 import type { Placement } from '../template.ts'
-import type { Json, JsonObject, JsonSchema, Page, Template } from '../types.ts'
+import type { JsonObject, JsonSchema, Page, Template } from '../types.ts'
 import { entriesAt, expressionAt, templateAt, textAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
 import { at, sound, valueAt } from './place.ts'
@@ -20,13 +19,12 @@ const schemas: { readonly [use in Use]: (request: JsonSchema) => JsonSchema } = 
 /** Keys of ours beside the request of a fact or a recheck. */
 const OURS = new Set(['keep', 'absent', 'page', 'complete', 'backend', 'happened'])
 
-const validators = new WeakMap<AdapterSchemas, Map<string, ValidateFunction>>()
+const validators = new Map<string, ValidateFunction>()
 
-function validator(adapters: AdapterSchemas, adapter: string, use: Use): ValidateFunction {
-  const known = validators.get(adapters) ?? new Map<string, ValidateFunction>()
-  validators.set(adapters, known)
-  const found = known.get(`${adapter} ${use}`) ?? structureOf(schemas[use](adapters[adapter]?.request ?? {}))
-  known.set(`${adapter} ${use}`, found)
+function validatorOf(request: JsonSchema, use: Use): ValidateFunction {
+  const key = `${use} ${JSON.stringify(request)}`
+  const found = validators.get(key) ?? structureOf(schemas[use](request))
+  validators.set(key, found)
   return found
 }
 
@@ -41,7 +39,7 @@ export function compileRequest(
   const value = valueAt(piece)
   if (adapter === null || !sound(piece) || typeof value !== 'object' || value === null) return null
   if (use !== 'request' && refuseWriting(compiling, piece, value as JsonObject)) return null
-  checkStructure(piece, value as Json, validator(compiling.adapters, adapter, use), compiling.report)
+  checkStructure(piece, value, validatorOf(compiling.adapters[adapter]?.request ?? {}, use), compiling.report)
   if (!sound(piece)) return null
   const tree = Object.fromEntries(
     Object.entries(value as JsonObject).filter(([key]) => use === 'request' || !OURS.has(key)),
@@ -67,7 +65,7 @@ function refuseWriting({ report }: Compiling, piece: Piece, value: JsonObject): 
 }
 
 /** The closest `x-template` on the way to a place; values are the default. */
-export function placementIn(schema: JsonSchema, path: Path): Placement {
+function placementIn(schema: JsonSchema, path: Path): Placement {
   let placement: Placement = 'value'
   let here: JsonSchema | undefined = schema
   for (const step of [null, ...path]) {

@@ -1,29 +1,17 @@
 import type { Type } from '../expression.ts'
-import type { Grant, IssueRule, Role } from '../types.ts'
+import type { Grant, Role } from '../types.ts'
 import type { CompiledAction } from './actions.ts'
 import type { SharedBudget } from './budgets.ts'
-import { checkPrefixes } from './claims.ts'
-import {
-  durationAt,
-  entriesAt,
-  expressionAt,
-  flagAt,
-  has,
-  itemsAt,
-  known,
-  textAt,
-  textsAt,
-  timezoneAt,
-} from './compiling.ts'
+import { durationAt, entriesAt, flagAt, has, known, textAt, textsAt, timezoneAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
 import { didYouMean } from './finding.ts'
 import { checkGrant, compileGrant, inherit } from './grants.ts'
 import type { OwnGrant } from './grants.ts'
-import { at, sound } from './place.ts'
+import { at } from './place.ts'
 import type { Piece } from './place.ts'
-import { peopleGroup } from './identity.ts'
+import { attributesAt, issueRules } from './issue-rules.ts'
 import { compilePrompt } from './prompt.ts'
-import { CLAIMS, callScope, membersRead, OWN_ATTRIBUTES } from './scopes.ts'
+import { callScope, membersRead, OWN_ATTRIBUTES } from './scopes.ts'
 import type { Names } from './scopes.ts'
 
 /** What roles are compiled with beside the rest. */
@@ -37,6 +25,9 @@ export interface RoleContext {
 
 const LIFETIME_MS = 3_600_000
 
+/** A chain of roles longer than this nobody can read. */
+const ANCESTORS_MOST = 10
+
 /** Compiles every role, parents before children whatever the order of the files. */
 export function compileRoles(compiling: Compiling, context: RoleContext): Map<string, Role> {
   const compiled = new Map<string, Role>()
@@ -45,19 +36,8 @@ export function compileRoles(compiling: Compiling, context: RoleContext): Map<st
     const done = compiled.get(name)
     if (done !== undefined) return done
     open.add(name)
-    const above = at(piece, 'extends')
-    const parentName = textAt(above)
-    let parent: Role | null = null
-    const others = new Map([...compiling.names.roles].filter(([other]) => other !== name || other === parentName))
-    if (
-      parentName !== null &&
-      known({ ...compiling, names: { ...compiling.names, roles: others } }, 'roles', parentName, above)
-    ) {
-      const parentPiece = compiling.names.roles.get(parentName)
-      if (open.has(parentName))
-        compiling.report.error(above, `\`${name}\` extends itself, by way of ${[...open].join(', ')}`)
-      else if (parentPiece !== undefined) parent = visit(parentName, parentPiece)
-    }
+    const parentPiece = parentOf(compiling, name, at(piece, 'extends'), open)
+    const parent = parentPiece === null ? null : visit(...parentPiece)
     open.delete(name)
     const role = compileRole(compiling, name, piece, parent, context)
     compiled.set(name, role)
@@ -65,6 +45,29 @@ export function compileRoles(compiling: Compiling, context: RoleContext): Map<st
   }
   for (const [name, piece] of compiling.names.roles) visit(name, piece)
   return compiled
+}
+
+function parentOf(
+  { report, names }: Compiling,
+  name: string,
+  above: Piece,
+  open: ReadonlySet<string>,
+): [string, Piece] | null {
+  const parent = textAt(above)
+  if (parent === null) return null
+  const piece = names.roles.get(parent)
+  if (piece === undefined) {
+    const others = [...names.roles.keys()].filter((other) => other !== name)
+    report.error(above, `there is no role \`${parent}\``, didYouMean(parent, others))
+    return null
+  }
+  if (open.has(parent)) {
+    report.error(above, `\`${name}\` extends itself, by way of ${[...open].slice(-5).join(', ')}`)
+    return null
+  }
+  if (open.size <= ANCESTORS_MOST) return [parent, piece]
+  report.error(above, `a role has at most ${ANCESTORS_MOST} ancestors`)
+  return null
 }
 
 function compileRole(
@@ -152,44 +155,6 @@ function lifetimeOf(compiling: Compiling, piece: Piece, parent: Role | null, { l
       'a role that extends another may only shorten it',
     )
   return lifetime
-}
-
-function issueRules(compiling: Compiling, piece: Piece): IssueRule[] {
-  return itemsAt(piece)
-    .filter(sound)
-    .map((rule) => {
-      const { report } = compiling
-      const issuer = textAt(at(rule, 'issuer'))
-      const group = textAt(at(rule, 'group'))
-      if (issuer !== null) known(compiling, 'issuers', issuer, at(rule, 'issuer'))
-      if (group !== null) peopleGroup(compiling, group, at(rule, 'group'))
-      if (issuer !== null && !has(at(rule, 'where'))) {
-        report.error(
-          rule,
-          'an issuer needs a `where`',
-          'without one, everything that it signs for could hold this role',
-        )
-      }
-      const where = expressionAt(compiling, at(rule, 'where'), CLAIMS, 'bool')
-      if (where !== null) checkPrefixes(report, where.text, at(rule, 'where'))
-      const carry: { [attribute: string]: IssueRule['carry'][string] } = {}
-      for (const [attribute, value] of entriesAt(at(rule, 'carry'))) {
-        if (OWN_ATTRIBUTES.includes(attribute))
-          report.error(value, `a session has its own \`${attribute}\``, 'choose another name', 'key')
-        const expression = expressionAt(compiling, value, CLAIMS, 'any')
-        if (expression !== null) carry[attribute] = expression
-      }
-      return { issuer, group, where, carry }
-    })
-}
-
-/** What sessions of a role carry: optional where not every way to the role gives it. */
-export function attributesAt(issueTo: Piece): { [attribute: string]: Type } {
-  const rules = itemsAt(issueTo).map((rule) => entriesAt(at(rule, 'carry')).map(([name]) => name))
-  const all = new Set(rules.flat())
-  return Object.fromEntries(
-    [...all].map((name) => [name, rules.every((rule) => rule.includes(name)) ? 'any' : { optional: 'any' }]),
-  )
 }
 
 function checkAttributes(

@@ -33,7 +33,7 @@ export function structureOf(schema: JsonSchema): ValidateFunction {
 
 /** Checks the shape of a piece and reports every difference; remembers in the document what must not be read further. */
 export function checkStructure(piece: Piece, value: Json, validate: ValidateFunction, report: Report): void {
-  if (validate(value) === true) return
+  if (validate(value)) return
   for (const error of chosen(validate.errors ?? [])) {
     const path = pathOf(error.instancePath)
     if (error.keyword === 'additionalProperties') {
@@ -118,7 +118,7 @@ function sayOf(error: ErrorObject, name: string): { message: string; hint?: stri
       }
     }
     case 'enum': {
-      const allowed = (error.params['allowedValues'] as Json[]).map((value) => String(value))
+      const allowed = (error.params['allowedValues'] as (string | number | boolean)[]).map(String)
       const given = String(error.data)
       if (says !== undefined)
         return {
@@ -141,7 +141,7 @@ function sayOf(error: ErrorObject, name: string): { message: string; hint?: stri
       }
       if (says === undefined && typeof schema['description'] === 'string')
         return { message: `${name} does not have its form`, hint: schema['description'] }
-      return { message: `${name} must be ${says ?? `text like ${String(schema['pattern'])}`}` }
+      return { message: `${name} must be ${says ?? `text like ${JSON.stringify(schema['pattern'])}`}` }
     case 'propertyNames': {
       const names = schema['propertyNames'] as { readonly pattern?: string; readonly 'x-says'?: string }
       const given = String(error.params['propertyName'])
@@ -207,8 +207,8 @@ const KINDS: { readonly [type: string]: string } = {
 }
 
 function kinds(schema: JsonSchema): string {
-  const types = [schema['type'] ?? 'a value'].flat().filter((type) => type !== 'null')
-  return types.map((type) => KINDS[String(type)] ?? String(type)).join(' or ')
+  const types = ([schema['type'] ?? 'a value'].flat() as string[]).filter((type) => type !== 'null')
+  return types.map((type) => KINDS[type] ?? type).join(' or ')
 }
 
 function kindOf(data: unknown): string {

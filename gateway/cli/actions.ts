@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import type { CallSummary } from '../pipeline/gateway.ts'
+import { allCalls } from './approvals.ts'
+import { filterOf, filterOptions } from './calls.ts'
+import { EXIT, Failure } from './exit.ts'
+import { personOptions } from './options.ts'
+import { printJson, screen } from './print.ts'
+import { personToken, type PersonOptions } from './sign-in.ts'
+import { visible } from './visible.ts'
+
+type Options = PersonOptions &
+  Parameters<typeof filterOf>[0] & { readonly json?: boolean; readonly follow?: boolean; readonly lines: string }
+
+const EVERY_MS = 1000
+/** A call that changes later than the newest so many is not seen by --follow; `calls list` sees them all. */
+const WATCHED = 200
+
+/** `actions tail [--follow]`: the log of calls as lines, oldest first. */
+export function actions(program: Command): void {
+  const verb = program.command('actions').description('the log of what agents did')
+  filterOptions(personOptions(verb.command('tail').description('the newest calls, one line each')))
+    .option('--lines <n>', 'how many to begin with', '20')
+    .option('--follow', 'go on: a line for each new call and each change of one')
+    .action(tail)
+}
+
+async function tail(options: Options): Promise<void> {
+  const lines = Number(options.lines)
+  if (!Number.isInteger(lines) || lines < 0 || lines > WATCHED)
+    throw new Failure(EXIT.usage, `--lines is a whole number up to ${WATCHED}.`)
+  const query = filterOf(options)
+  const seen = new Map<string, string>()
+  // A person's token lives for a while only; in --dev a fresh one is signed at each look.
+  const look = async () =>
+    (await allCalls(options.adminUrl, await personToken(options), new URLSearchParams(query), WATCHED)).toReversed()
+
+  const first = await look()
+  for (const call of first) seen.set(call.call, call.state)
+  for (const call of lines ? first.slice(-lines) : []) print(call, options)
+  if (!options.follow) return
+  for (;;) {
+    await sleep(EVERY_MS)
+    for (const call of await look()) {
+      if (seen.get(call.call) === call.state) continue
+      seen.set(call.call, call.state)
+      print(call, options)
+    }
+  }
+}
+
+function print(call: CallSummary, options: Options): void {
+  if (options.json) return printJson(call)
+  const because = call.because.length ? `\t${call.because.join(', ')}` : ''
+  screen.out(
+    `${[call.at, call.call, call.status, call.action, call.role].map(visible).join('\t')}\t${visible(call.summary)}${because.split('\t').map(visible).join('\t')}\n`,
+  )
+}

@@ -1,0 +1,131 @@
+import { readFile } from 'node:fs/promises'
+import { Option, type Command } from 'commander'
+import { DEFAULTS } from '../config.ts'
+import { formatAmount } from '../core/money.ts'
+import type { Report } from '../store/verify.ts'
+import { EXIT, Failure } from './exit.ts'
+import { printJson, screen } from './print.ts'
+import { visible } from './visible.ts'
+
+interface Options {
+  readonly store: string
+  readonly export?: string
+  readonly publicKey?: string
+  readonly out?: string
+  readonly json?: boolean
+}
+
+/** More lines would say nothing new. */
+const PROBLEMS_SHOWN = 20
+
+/** `ledger verify` and `ledger export`: they read the store itself, without a gateway and beside a running one. */
+export function ledger(program: Command): void {
+  const verb = program.command('ledger').description('prove the ledger, take it elsewhere')
+  const store = () => new Option('--store <store>', 'sqlite:FILE').env('KEYSTAY_STORE').default(DEFAULTS.store)
+  verb
+    .command('verify')
+    .description('check every entry, the tree, the signed checkpoint, the bodies')
+    .addOption(store())
+    .option('--export <dir>', 'an export instead of a store; offline, with the public key alone')
+    .option('--public-key <file>', 'the key that must have signed; it came to you another way than the ledger')
+    .option('--json', 'one JSON value instead of text')
+    .action(verify)
+  verb
+    .command('export')
+    .description('the entries as JSON lines, exactly the bytes that were hashed')
+    .addOption(store())
+    .option('--out <dir>', 'write entries.jsonl, bodies.jsonl, checkpoint and key.pub there instead of standard output')
+    .option('--json', 'with --out: one JSON value instead of text')
+    .action(exports)
+}
+
+async function verify(options: Options): Promise<void> {
+  const key = options.publicKey === undefined ? undefined : await readKey(options.publicKey)
+  const { verifyExport, verifyStore } = await import('../store/verify.ts')
+  const report = await (
+    options.export === undefined
+      ? verifyStore(fileOf(options.store), key, progress('checked'))
+      : verifyExport(options.export, key ?? noKey(), progress('checked'))
+  ).catch(unreadable)
+  if (!report.ok) process.exitCode = EXIT.integrity
+  if (options.json) return printJson(report)
+  screen.out(report.ok ? `ok: ${summary(report)}\n` : failures(report))
+}
+
+async function exports(options: Options): Promise<void> {
+  const file = fileOf(options.store)
+  const to = options.out === undefined ? { stream: process.stdout } : { directory: options.out }
+  const { exportLedger } = await import('../store/export.ts')
+  const entries = await exportLedger(file, to, progress('written')).catch(unreadable)
+  if (options.out === undefined) return
+  if (options.json) printJson({ entries, directory: options.out })
+  else
+    screen.out(
+      `${entries} entries in ${options.out}. To check them: keystay ledger verify --export ${options.out} --public-key FILE\n`,
+    )
+}
+
+/** `17 entries, tree of 17, checkpoint signed, 2 effects, 150.00 USD` */
+function summary(report: Report): string {
+  const signed = report.checkpoint.signed ? 'signed' : 'not signed'
+  return [
+    `${report.entries} entries`,
+    `tree of ${report.treeSize}`,
+    `checkpoint ${signed}${report.beyond ? ` at ${report.checkpoint.size}` : ''}`,
+    `${report.effects} effect${report.effects === 1 ? '' : 's'}`,
+    ...Object.entries(report.sums).map(([unit, amount]) => formatAmount({ unit, amount })),
+    ...(report.erased ? [`${report.erased} calls with erased bodies`] : []),
+  ].join(', ')
+}
+
+function failures({ problems }: Report): string {
+  const lines = problems
+    .slice(0, PROBLEMS_SHOWN)
+    .map(({ entry, message }) => `FAILED${entry === null ? '' : ` at entry ${entry}`}: ${visible(message)}\n`)
+  const more = problems.length - lines.length
+  return lines.join('') + (more > 0 ? `and ${more} problems more (--json lists them)\n` : '')
+}
+
+function fileOf(store: string): string {
+  if (!/^sqlite:.+/.test(store))
+    throw new Failure(
+      EXIT.usage,
+      `--store is ${JSON.stringify(store)}: write sqlite:FILE, for example ${DEFAULTS.store}.`,
+    )
+  return store.slice('sqlite:'.length)
+}
+
+function noKey(): never {
+  throw new Failure(
+    EXIT.usage,
+    'Say which key must have signed: --public-key FILE. The key.pub inside the export proves nothing by itself.',
+  )
+}
+
+function readKey(file: string): Promise<string> {
+  return readFile(file, 'utf8').then(
+    (text) => text.trim(),
+    (error: NodeJS.ErrnoException) => {
+      throw new Failure(EXIT.usage, `The public key ${file} cannot be read (${error.code}).`)
+    },
+  )
+}
+
+/** There is nothing to verify: no store, no export, or a file that is no database. */
+function unreadable(error: unknown): never {
+  if (error instanceof Failure || !(error instanceof Error)) throw error
+  throw new Failure(EXIT.usage, `${visible(error.message)}.`)
+}
+
+/** On a terminal, once a second: how far, and how fast. */
+function progress(verb: string): (rows: number) => void {
+  if (!process.stderr.isTTY) return () => {}
+  const began = performance.now()
+  let told = began
+  return (rows) => {
+    const now = performance.now()
+    if (now - told < 1000) return
+    told = now
+    screen.err(`\r${rows} entries ${verb}, ${Math.round(rows / ((now - began) / 1000))} per second `)
+  }
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { readFileSync } from 'node:fs'
+import { actions } from './actions.ts'
+import { approvals } from './approvals.ts'
+import { call } from './call.ts'
+import { calls } from './calls.ts'
+import { EXIT, Failure } from './exit.ts'
+import { freeze } from './freeze.ts'
+import { ledger } from './ledger.ts'
+import { policy } from './policy.ts'
+import { printJson, screen } from './print.ts'
+import { serve } from './serve.ts'
+import { session } from './session.ts'
+
+const VERBS = [serve, session, call, approvals, calls, freeze, policy, ledger, actions] as const
+
+await run(process.argv)
+
+async function run(argv: readonly string[]): Promise<void> {
+  // `keystay calls list | head` closes the pipe early; that is no fault.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.check_failed),
+  )
+  const program = new Command('keystay')
+    .description('Agents act. The keys stay.')
+    .version(version())
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => screen.err(text.replace(/^error: /, 'keystay: ')) })
+    .showHelpAfterError('(keystay --help shows the verbs)')
+  for (const verb of VERBS) verb(program)
+  try {
+    await program.parseAsync([...argv])
+  } catch (error) {
+    process.exitCode = report(error, argv.includes('--json'))
+  }
+}
+
+function report(error: unknown, json: boolean): number {
+  // Commander has printed what is wrong, with the nearest verb or option. Asking for help is no error.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  if (error instanceof Failure) {
+    if (json && error.body !== undefined) printJson(error.body)
+    for (const line of error.message.split('\n')) screen.err(`keystay: ${line}\n`)
+    return error.exit
+  }
+  screen.err(`keystay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  return EXIT.check_failed
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

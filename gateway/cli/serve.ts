@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import { ConfigError, DEFAULTS, serveOptions, type ServeFlags } from '../config.ts'
+import type { ServeOptions } from '../main.ts'
+import { EXIT, Failure } from './exit.ts'
+import { screen } from './print.ts'
+
+/** `serve`: the gateway, in the foreground, until SIGINT or SIGTERM. */
+export function serve(program: Command): void {
+  program
+    .command('serve')
+    .description('run the gateway; each flag is also KEYSTAY_… in the environment')
+    .option('--policies <dir>', `the policy directory (${DEFAULTS.policies})`)
+    .option('--store <store>', `where the ledger is kept (${DEFAULTS.store})`)
+    .option('--listen <host:port>', `for agents (${DEFAULTS.listen})`)
+    .option('--admin-listen <host:port>', `for people (${DEFAULTS.adminListen})`)
+    .option('--secrets <sources>', `age:FILE,file:DIRECTORY,env: (${DEFAULTS.secrets})`)
+    .option('--ledger-key <ref>', 'secret ref of the key that signs the ledger; made beside the store when absent')
+    .option('--public-url <url>', 'how agents reach --listen from outside')
+    .option('--admin-url <url>', 'how people reach --admin-listen from outside')
+    .option('--strict-clock', 'admit nothing after a forward jump of the clock, until a restart')
+    .option('--dev', 'loopback only; an issuer made for this run signs for you and the demo’s people')
+    .action(run)
+}
+
+async function run(flags: ServeFlags): Promise<void> {
+  const options = usable(flags)
+  // Only this verb needs the whole gateway; the others start faster without it.
+  const { serve: start } = await import('../main.ts')
+  const running = await start(options).catch((error: unknown) => {
+    throw startFailure(error, options)
+  })
+  screen.err(`agents ${running.agentUrl}/v1   people ${running.adminUrl}   policy ${running.policyDigest}\n`)
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve)
+  })
+  screen.err(`${signal}: no new calls; waiting at most 30 s for those that run\n`)
+  // A second signal ends it at once: recovery is the normal path.
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(1))
+  await running.stop()
+  // Everything is closed; a timer that somebody left shall not hold the process.
+  process.exit(EXIT.ok)
+}
+
+function usable(flags: ServeFlags) {
+  try {
+    return serveOptions(flags, process.env)
+  } catch (error) {
+    if (error instanceof ConfigError) throw new Failure(EXIT.usage, error.message)
+    throw error
+  }
+}
+
+/** What keeps a gateway from starting, as a sentence with what to do. */
+function startFailure(error: unknown, { listen, adminListen }: ServeOptions): unknown {
+  if (!(error instanceof Error)) return error
+  const { code, port } = error as { code?: string; port?: number }
+  if (error.name === 'StartError')
+    return new Failure('exit' in error && error.exit === 3 ? EXIT.policy_invalid : EXIT.usage, error.message)
+  if (code !== 'EADDRINUSE' && code !== 'EACCES') return error
+  const flag = adminListen.endsWith(`:${port}`) ? '--admin-listen' : '--listen'
+  const why = code === 'EADDRINUSE' ? 'is in use by another program' : 'may not be opened by you'
+  return new Failure(EXIT.usage, `Port ${port ?? listen} ${why}. Stop that program, or give ${flag} another port.`)
+}

@@ -1,0 +1,149 @@
+import { isIPv4, isIPv6 } from 'node:net'
+import type { ServeOptions } from './main.ts'
+
+/** What the command line may say; absent members come from `KEYSTAY_…`, then from the defaults. */
+export interface ServeFlags {
+  readonly policies?: string
+  readonly store?: string
+  readonly listen?: string
+  readonly adminListen?: string
+  readonly secrets?: string
+  readonly ledgerKey?: string
+  readonly publicUrl?: string
+  readonly adminUrl?: string
+  readonly dev?: boolean
+  readonly strictClock?: boolean
+}
+export type Environment = { readonly [name: string]: string | undefined }
+
+export const DEFAULTS = {
+  policies: './policies',
+  store: 'sqlite:./data/keystay.db',
+  listen: '127.0.0.1:8787',
+  adminListen: '127.0.0.1:8788',
+  secrets: 'env:',
+} as const
+
+/** One line per problem, each with what to do. Exit 2. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/**
+ * The command line wins over the environment, the environment over the defaults. Nothing is opened or read here.
+ * @throws ConfigError naming every setting that cannot be used, by the name under which it was given.
+ */
+export function serveOptions(flags: ServeFlags, environment: Environment): ServeOptions {
+  const problems: string[] = []
+  const text = (name: keyof ServeFlags): Setting | null => {
+    const flag = flags[name]
+    if (typeof flag === 'string') return { from: flagName(name), value: flag }
+    const value = environment[variableName(name)]
+    // An empty variable is how a shell or a compose file says "not set".
+    return value ? { from: variableName(name), value } : null
+  }
+  const yes = (name: keyof ServeFlags): boolean => {
+    if (flags[name] !== undefined) return flags[name] === true
+    const value = (environment[variableName(name)] ?? '').toLowerCase()
+    if (['', '0', 'false', 'no'].includes(value)) return false
+    if (['1', 'true', 'yes'].includes(value)) return true
+    problems.push(`${variableName(name)} is ${JSON.stringify(value)}; say 1 or 0.`)
+    return false
+  }
+  const checked = (name: keyof ServeFlags, or: string | undefined, check: (value: string) => string | null) => {
+    const setting = text(name)
+    const problem = setting && check(setting.value)
+    if (setting && problem) problems.push(`${setting.from} is ${JSON.stringify(setting.value)}: ${problem}`)
+    return setting?.value ?? or
+  }
+
+  const dev = yes('dev')
+  const listen = checked('listen', DEFAULTS.listen, (value) => listenProblem(value, dev))
+  const adminListen = checked('adminListen', DEFAULTS.adminListen, (value) => listenProblem(value, dev))
+  const options = {
+    policies: checked('policies', DEFAULTS.policies, () => null) ?? '',
+    store: checked('store', DEFAULTS.store, storeProblem) ?? '',
+    listen: listen ?? '',
+    adminListen: adminListen ?? '',
+    secrets: checked('secrets', DEFAULTS.secrets, secretsProblem) ?? '',
+    ledgerKey: checked('ledgerKey', undefined, refProblem),
+    publicUrl: checked('publicUrl', undefined, urlProblem),
+    adminUrl: checked('adminUrl', undefined, urlProblem),
+    dev,
+    strictClock: yes('strictClock'),
+  }
+  if (listen === adminListen && hostPort(listen ?? '')?.port !== 0) {
+    problems.push(
+      `Agents and people cannot share one listener (${listen}); give --listen and --admin-listen different ports.`,
+    )
+  }
+  if (problems.length) throw new ConfigError(problems.join('\n'))
+  const { ledgerKey, publicUrl, adminUrl, ...always } = options
+  return {
+    ...always,
+    ...(ledgerKey ? { ledgerKey } : {}),
+    ...(publicUrl ? { publicUrl } : {}),
+    ...(adminUrl ? { adminUrl } : {}),
+  }
+}
+
+interface Setting {
+  readonly from: string
+  readonly value: string
+}
+
+/** `HOST:PORT` or `[IPv6]:PORT`; null where it is neither. */
+export function hostPort(value: string): { host: string; port: number } | null {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (!host || port > 65535 || (match?.[1] && !isIPv6(host))) return null
+  return { host, port }
+}
+
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '')
+  return bare === 'localhost' || bare === '::1' || (isIPv4(bare) && bare.startsWith('127.'))
+}
+
+function listenProblem(value: string, dev: boolean): string | null {
+  const address = hostPort(value)
+  if (!address) return 'write HOST:PORT, for example 127.0.0.1:8787 (port 0 takes any).'
+  if (dev && !isLoopback(address.host))
+    return '--dev signs for anybody, so it listens on loopback only; use 127.0.0.1, or leave --dev out.'
+  return null
+}
+
+function storeProblem(value: string): string | null {
+  if (/^postgres(ql)?:/.test(value)) return 'this version keeps its store in SQLite; write sqlite:FILE.'
+  return /^sqlite:.+/.test(value) ? null : 'write sqlite:FILE, for example sqlite:./data/keystay.db.'
+}
+
+function secretsProblem(value: string): string | null {
+  for (const source of value.split(',')) {
+    if (/^(vault|aws):/.test(source)) return 'this version reads secrets from age:FILE, file: and env: only.'
+    if (source !== 'env:' && !/^(age:.+|file:.*)$/.test(source))
+      return 'write age:FILE, file:DIRECTORY or env:, or several with commas.'
+  }
+  return null
+}
+
+function refProblem(value: string): string | null {
+  return /^(age|env|file):\/\/./.test(value) ? null : 'write a secret ref: age://NAME, file:///PATH or env://VAR.'
+}
+
+function urlProblem(value: string): string | null {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
+    ? null
+    : 'write a URL, for example https://keystay.example.com.'
+}
+
+/** `adminListen` → `--admin-listen`. */
+function flagName(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/** `adminListen` → `KEYSTAY_ADMIN_LISTEN`. */
+function variableName(name: string): string {
+  return `KEYSTAY_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { formatFinding } from '../../gateway/core/compile.ts'
+import type { Finding } from '../../gateway/core/types.ts'
+import { REFUSED, WARNED } from './bad-policies.ts'
+import { changed, compileChanged, schemas } from './company.ts'
+import type { Change } from './company.ts'
+import { compile } from '../../gateway/core/compile.ts'
+
+const short = ({ file, line, column, message, hint }: Finding): readonly string[] => [
+  `${file}:${line}:${column}`,
+  message,
+  ...(hint === undefined ? [] : [hint]),
+]
+const title = ({ file, to, from }: Change): string => JSON.stringify(to === '' ? `${file} without ${from}` : to)
+const findingsOf = (...changes: readonly Change[]): readonly Finding[] => {
+  const compiled = compileChanged(...changes)
+  return compiled.ok ? compiled.warnings : compiled.findings
+}
+
+describe('a company without mistakes', () => {
+  it('compiles without a finding', () => {
+    assert.deepEqual(findingsOf(), [])
+  })
+})
+
+describe('a mistake in a policy', () => {
+  for (const bad of REFUSED) {
+    it(`is refused at its place: ${title(bad)}`, () => {
+      const compiled = compileChanged(bad)
+      assert.equal(compiled.ok, false)
+      assert.deepEqual(findingsOf(bad).map(short), bad.findings)
+    })
+  }
+
+  for (const bad of WARNED) {
+    it(`is a warning, and the policy loads: ${title(bad)}`, () => {
+      const compiled = compileChanged(bad)
+      assert.equal(compiled.ok, true)
+      assert.deepEqual(findingsOf(bad).map(short), bad.findings)
+      assert.ok(findingsOf(bad).every(({ severity }) => severity === 'warning'))
+    })
+  }
+
+  it('is shown with its line, a caret under it, and the hint', () => {
+    const [finding] = findingsOf({ file: 'role.yaml', from: 'charge.disputed"', to: 'charge.dispute"' })
+    assert.ok(finding !== undefined)
+    assert.equal(
+      formatFinding(finding),
+      [
+        'role.yaml:21:32: error: `facts.charge` has no member `dispute`',
+        '          - { that: "!facts.charge.dispute", else: The charge is in dispute. }',
+        '                                   ^^^^^^^',
+        '    hint: did you mean `disputed`?',
+      ].join('\n'),
+    )
+  })
+
+  it('always has its caret under the place, and no control character in what is shown', () => {
+    for (const bad of REFUSED) {
+      for (const finding of findingsOf(bad)) {
+        const [line = '', carets = ''] = finding.excerpt.split('\n')
+        assert.match(carets, /^ *\^+$/)
+        assert.ok(carets.length <= line.length + 1, formatFinding(finding))
+        assert.doesNotMatch(formatFinding(finding).replaceAll('\n', ''), /\p{Cc}/u)
+      }
+    }
+  })
+
+  it('is found together with all others, whatever the order of the files', () => {
+    const changes = [
+      { file: 'role.yaml', from: 'owners: [leads]', to: 'owners: [laeds]' },
+      { file: 'actions.yaml', from: 'minor: input.amount', to: 'minor: input.amuont' },
+      { file: 'budgets.yaml', from: '2000.00 USD', to: '2000 USD' },
+      { file: 'identity.yaml', from: 'settle: [finance]', to: 'settle: [finanse]' },
+      { file: 'role.yaml', from: 'rate: 20 per hour', to: 'rat: 20 per hour' },
+    ]
+    const places = ['actions.yaml:13:22', 'budgets.yaml:2:22', 'identity.yaml:7:44', 'role.yaml:4:10', 'role.yaml:19:5']
+    assert.deepEqual(
+      findingsOf(...changes).map((finding) => short(finding)[0]),
+      places,
+    )
+    const { texts, files } = changed(...changes)
+    const backwards = compile(texts.toReversed(), schemas, { files })
+    assert.deepEqual(backwards, { ok: false, findings: findingsOf(...changes) })
+  })
+
+  it('never shows a credential that was written where its name belongs', () => {
+    const key = 'sk_test_51HqLyjWDarjtT1zdp7dc'
+    for (const change of [
+      { file: 'backends.yaml', from: '"vault://kv/pay#key"', to: key },
+      { file: 'backends.yaml', from: '{ bearer: "vault://kv/pay#key" }', to: `{ bearr: ${key} }` },
+      { file: 'backends.yaml', from: '{ bearer: "vault://kv/pay#key" }', to: key },
+      {
+        file: 'backends.yaml',
+        from: '{ bearer: "vault://kv/pay#key" }',
+        to: `{ basic: { user: u, password: ${key} }, x: 1 }`,
+      },
+      { file: 'backends.yaml', from: 'https://pay.example.com', to: `https://u:${key}@pay.example.com` },
+    ]) {
+      const shown = findingsOf(change).map(formatFinding).join('\n')
+      assert.match(shown, /^backends\.yaml:\d+:\d+: error/)
+      assert.ok(!shown.includes(key), shown)
+    }
+  })
+})
+
+describe('a hint that says "did you mean"', () => {
+  const mendable = REFUSED.filter(({ findings }) => findings.some(([, , hint]) => suggestion(hint) !== null))
+
+  it('is there for most slips of the pen', () => {
+    assert.ok(mendable.length >= 40, `${mendable.length}`)
+  })
+
+  for (const bad of mendable) {
+    it(`mends its finding when it is followed to the letter: ${title(bad)}`, () => {
+      const { texts, files } = changed(bad)
+      const all = new Map([...files, ...texts.map(({ path, text }) => [path, text] as const)])
+      let open = findingsIn(all)
+      for (let i = 0; i < 5; i++) {
+        const next = open.find(({ hint }) => suggestion(hint) !== null)
+        if (next === undefined) break
+        follow(all, next)
+        open = findingsIn(all)
+      }
+      const expected = bad.findings.filter(([, , hint]) => suggestion(hint) === null).map(([, message]) => message)
+      for (const { message } of open) assert.ok(expected.includes(message), message)
+    })
+  }
+})
+
+function findingsIn(all: ReadonlyMap<string, string>): readonly Finding[] {
+  const compiled = compile(
+    [...all].map(([path, text]) => ({ path, text })),
+    schemas,
+  )
+  return compiled.ok ? compiled.warnings : compiled.findings
+}
+
+function suggestion(hint: string | undefined): string | null {
+  return /^did you mean [`"](.+?)[`"]\?$/.exec(hint ?? '')?.[1] ?? null
+}
+
+/** Writes the suggested name over the word at the place, as somebody in a hurry would. */
+function follow(all: Map<string, string>, { file, line, column, hint }: Finding): void {
+  const word = suggestion(hint) ?? ''
+  const lines = (all.get(file) ?? '').split('\n')
+  const text = lines[line - 1] ?? ''
+  const from = column - 1 + (text[column - 1] === '"' ? 1 : 0)
+  const there = /^[\w./*-]+(?: [A-Z]\w+)?/.exec(text.slice(from))?.[0] ?? ''
+  const old = /[./]/.test(word) ? there : (there.split(/[./ ]/)[0] ?? '')
+  lines[line - 1] = text.slice(0, from) + word + text.slice(from + old.length)
+  all.set(file, lines.join('\n'))
+}
