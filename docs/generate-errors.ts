@@ -5,104 +5,116 @@ import type { Code } from '../gateway/core/problem.ts'
 /** Writes docs/errors.md from the closed list of codes: `node docs/generate-errors.ts`; with `--check` it only compares. */
 
 /** When each code is answered, and what to do. A code without words does not compile. */
-const WORDS: { readonly [code in Code]: { readonly when: string; readonly then: string } } = {
+const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: string } } = {
   malformed: {
     when: 'The request is not JSON in UTF-8 as the contract asks (a duplicate member, a byte-order mark, a number that changes when it is read), or a header or query member cannot be read, or there are two Host or Authorization headers.',
-    then: 'Mend what `detail` names and send it again.',
+    todo: 'Mend what `detail` names and send it again.',
   },
   key_required: {
     when: 'The action acts, and no `Idempotency-Key` was sent.',
-    then: 'Choose a key that names this one effect (`T-481/refund-1`) and send it with every retry of it.',
+    todo: 'Choose a key that names this one effect (`T-481/refund-1`) and send it with every retry of it.',
   },
-  token_missing: { when: 'No `Authorization: Bearer` was sent.', then: 'Open a session and send its token.' },
+  token_missing: { when: 'No `Authorization: Bearer` was sent.', todo: 'Open a session and send its token.' },
   token_invalid: {
     when: 'The token is none of ours, is damaged, or its issuer, audience, signature or times are wrong.',
-    then: 'Sign in again. `detail` says which check failed for a person’s token.',
+    todo: 'Sign in again. `detail` says which check failed for a person’s token.',
   },
   session_expired: {
     when: 'The session’s time is over.',
-    then: 'Exchange your proof for a new session. Calls of the old one go on, and the same principal and role may read them.',
+    todo: 'Exchange your proof for a new session. Calls of the old one go on, and the same principal and role may read them.',
   },
-  session_revoked: { when: 'The session was ended, by itself or by people.', then: 'Ask the people who ended it.' },
+  session_revoked: { when: 'The session was ended, by itself or by people.', todo: 'Ask the people who ended it.' },
   not_granted: {
     when: 'The role has no such action. An action that does not exist answers the same.',
-    then: '`GET /v1/actions` lists what the role has.',
+    todo: '`GET /v1/actions` lists what the role has.',
   },
   denied: {
     when: 'A line of the policy says no: `because` lists every one that does, `detail` speaks the first.',
-    then: 'With `retry: after` a budget is spent until `resets_at`. Else ask for what `next` names, or a person.',
+    todo: 'With `retry: after` a budget is spent until `resets_at`. Else ask for what `next` names, or a person.',
   },
-  frozen: { when: 'People have frozen everything, this role, or this action.', then: 'Wait; `detail` gives their reason.' },
+  frozen: {
+    when: 'People have frozen everything, this role, or this action.',
+    todo: 'Wait; `detail` gives their reason.',
+  },
   not_eligible: {
     when: 'The policy gives this right, or this approval, to groups that you are not in.',
-    then: 'Ask somebody of the groups that `detail` or the call’s `need` names.',
+    todo: 'Ask somebody of the groups that `detail` or the call’s `need` names.',
   },
   own_call: {
     when: 'You requested the call, own its role, or it acts for you.',
-    then: 'Somebody else decides.',
+    todo: 'Somebody else decides.',
   },
-  passkey_required: { when: 'A line of the policy asks for a passkey.', then: 'Decide where you have one.' },
-  no_such_call: { when: 'There is no such call, or it is not of your principal and role.', then: 'Check the id.' },
+  passkey_required: { when: 'A line of the policy asks for a passkey.', todo: 'Decide where you have one.' },
+  no_such_call: { when: 'There is no such call, or it is not of your principal and role.', todo: 'Check the id.' },
   no_such_route: {
     when: 'Nothing is at this address. Paths are exact: case, slashes and encoding count.',
-    then: 'Compare the path with the contract.',
+    todo: 'Compare the path with the contract.',
   },
-  too_slow: { when: 'Headers or body did not arrive in time.', then: 'Send it again under the same key.' },
-  rejected: { when: 'A person said no; `detail` has the reason.', then: 'Do not send it again under another key.' },
-  expired: { when: 'Nobody decided in time. Nothing was done.', then: 'Ask again under a new key if it is still wanted.' },
+  too_slow: { when: 'Headers or body did not arrive in time.', todo: 'Send it again under the same key.' },
+  rejected: { when: 'A person said no; `detail` has the reason.', todo: 'Do not send it again under another key.' },
+  expired: {
+    when: 'Nobody decided in time. Nothing was done.',
+    todo: 'Ask again under a new key if it is still wanted.',
+  },
   cancelled: {
     when: 'The call was cancelled before anything was sent, by its principal or because its session was revoked.',
-    then: 'Ask again under a new key if it is still wanted.',
+    todo: 'Ask again under a new key if it is still wanted.',
   },
-  lease_already_given: { when: 'A credential is answered once.', then: 'Ask for a new one under a new key.' },
-  already_decided: { when: 'The call does not wait for your decision any more.', then: 'Look at the call.' },
+  lease_already_given: { when: 'A credential is answered once.', todo: 'Ask for a new one under a new key.' },
+  already_decided: { when: 'The call does not wait for your decision any more.', todo: 'Look at the call.' },
   card_changed: {
     when: 'The request, the cost or who is needed has changed since you saw the call; what was said to the old card counts no more.',
-    then: 'Look at the call again, then decide.',
+    todo: 'Look at the call again, then decide.',
   },
-  too_large: { when: 'The body is larger than the bound (64 KB).', then: 'Send less.' },
+  too_large: { when: 'The body is larger than the bound (64 KB).', todo: 'Send less.' },
   not_json: {
     when: 'The body is of another media type, charset or content-encoding.',
-    then: 'Send `Content-Type: application/json` in UTF-8, not compressed.',
+    todo: 'Send `Content-Type: application/json` in UTF-8, not compressed.',
   },
   input_invalid: {
     when: 'The input does not fit the action’s schema: `errors` lists every place with what was got and what is wanted.',
-    then: 'Mend all of them and send it again; the key is free.',
+    todo: 'Mend all of them and send it again; the key is free.',
   },
   key_reused: {
     when: 'The key names a call with another input; `errors` names the members that differ.',
-    then: 'Use a new key for a new effect, or the same input for a retry.',
+    todo: 'Use a new key for a new effect, or the same input for a retry.',
   },
   backend_refused: {
     when: 'The backend’s final no: nothing was done. `evidence` has its status.',
-    then: 'Read `detail`. The key stays bound to this refusal.',
+    todo: 'Read `detail`. The key stays bound to this refusal.',
   },
   rate_limited: {
     when: 'Nothing but a rate, refused attempts, open holds or another unsettled call about the same thing said no.',
-    then: 'Wait `Retry-After` seconds, then send it again under the same key.',
+    todo: 'Wait `Retry-After` seconds, then send it again under the same key.',
   },
   internal: {
     when: 'A fault of ours. What happened stands in the operator’s log, nothing of it in the answer.',
-    then: 'Send it again under the same key: it does not act twice.',
+    todo: 'Send it again under the same key: it does not act twice.',
   },
   ledger_unavailable: {
     when: 'The ledger cannot be written, so nothing may happen.',
-    then: 'Send it again under the same key.',
+    todo: 'Send it again under the same key.',
   },
   backend_unavailable: {
     when: 'The backend cannot be reached, or fails so often that it is left alone for a while. Nothing was sent.',
-    then: 'Send it again under the same key.',
+    todo: 'Send it again under the same key.',
   },
-  secret_unavailable: { when: 'The credential cannot be had now. Nothing was sent.', then: 'Send it again under the same key.' },
-  overloaded: { when: 'Too much work waits, or the gateway is stopping. Nothing was kept.', then: 'Send it again under the same key.' },
+  secret_unavailable: {
+    when: 'The credential cannot be had now. Nothing was sent.',
+    todo: 'Send it again under the same key.',
+  },
+  overloaded: {
+    when: 'Too much work waits, or the gateway is stopping. Nothing was kept.',
+    todo: 'Send it again under the same key.',
+  },
 }
 
 export function errorsPage(): string {
   const codes = Object.keys(PROBLEMS) as Code[]
   const sections = codes.map((code) => {
     const { status, title, retry } = PROBLEMS[code]
-    const { when, then } = WORDS[code]
-    return `## ${code}\n\n**${status}** ${title}. Retry: \`${retry}\` unless the answer says otherwise.\n\n${when}\n\n${then}\n`
+    const { when, todo } = WORDS[code]
+    return `## ${code}\n\n**${status}** ${title}. Retry: \`${retry}\` unless the answer says otherwise.\n\n${when}\n\n${todo}\n`
   })
   return `# Errors
 

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adapters } from '../adapters/index.ts'
 import type { Operation, ResultOf } from './core/operations.ts'
@@ -90,9 +92,17 @@ export async function serve(options: ServeOptions): Promise<Running> {
   }
 }
 
-async function compose(options: ServeOptions, log: (line: string) => void, undo: (() => Promise<unknown>)[]): Promise<Running> {
+async function compose(
+  options: ServeOptions,
+  log: (line: string) => void,
+  undo: (() => Promise<unknown>)[],
+): Promise<Running> {
   const policy = await policyOf(options, log)
-  const clock: Clock = { now: Date.now, monotonic: () => performance.now(), sleep: (ms) => sleep(ms) }
+  const clock: Clock = {
+    now: Date.now,
+    monotonic: () => performance.now(),
+    sleep: (ms) => sleep(ms, undefined, { ref: false }),
+  }
 
   // The ledger exists only once its key is there, and the key may be a secret: what happens before is told afterwards.
   const early: SecretEvent[] = []
@@ -106,9 +116,16 @@ async function compose(options: ServeOptions, log: (line: string) => void, undo:
   await checkSecrets(policy, secrets, log)
 
   const file = options.store.replace(/^sqlite:/, '')
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const ageFile = /(?:^|,)\s*age:([^,]+)/.exec(options.secrets)?.[1]
-  const key = await ledgerKey(options.ledgerKey ?? `${file}.ledger-key`, ageFile === undefined ? {} : { ageFile }).catch(startError)
-  if (key.created) log(`made a key that signs the ledger: ${options.ledgerKey ?? `${file}.ledger-key`} (keep a copy: it proves the ledger)`)
+  const key = await ledgerKey(
+    options.ledgerKey ?? `${file}.ledger-key`,
+    ageFile === undefined ? {} : { ageFile },
+  ).catch(startError)
+  if (key.created)
+    log(
+      `made a key that signs the ledger: ${options.ledgerKey ?? `${file}.ledger-key`} (keep a copy: it proves the ledger)`,
+    )
   const name = options.ledgerName ?? 'keystay.ledger'
 
   let late: (operation: Operation, result: ResultOf<Operation>) => void = () => {}
@@ -159,7 +176,8 @@ async function compose(options: ServeOptions, log: (line: string) => void, undo:
     }),
     scrub: (text) => secrets.scrub.text(text),
     now: house.clock.now,
-    fault: (error) => house.log('a fault of ours', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    fault: (error) =>
+      house.log('a fault of ours', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
   }
   const refused = (code: string, source: string): void => gateway.refused(code, source)
   const agents = await listen(agentApp(parts), address(options.listen), refused)
@@ -217,7 +235,8 @@ function startError(error: Error): never {
 async function checkSecrets(policy: Policy, secrets: Secrets, log: (line: string) => void): Promise<void> {
   for (const backend of policy.backends.values()) {
     for (const ref of backend.secrets) {
-      if (ref.startsWith('env:')) log(`backend ${backend.name}: ${ref} is meant for development; a file or a vault keeps a key better`)
+      if (ref.startsWith('env:'))
+        log(`backend ${backend.name}: ${ref} is meant for development; a file or a vault keeps a key better`)
       await secrets.get(ref).catch((error: Error) => {
         throw new StartError(`backend ${backend.name}: ${error.message}`)
       })
@@ -231,7 +250,11 @@ async function startEntries(
   options: ServeOptions,
   early: readonly SecretEvent[],
 ): Promise<void> {
-  await store.write({ op: 'note', kind: 'gateway.started', fields: { version: VERSION, dev: options.dev, policy: policy.digest } })
+  await store.write({
+    op: 'note',
+    kind: 'gateway.started',
+    fields: { version: VERSION, dev: options.dev, policy: policy.digest },
+  })
   for (const event of early) await store.write({ op: 'note', kind: event.kind, fields: secretFields(event) })
   await store.write({ op: 'policy', digest: policy.digest, texts: policy.texts })
 }
@@ -239,7 +262,9 @@ async function startEntries(
 async function noteSecret(house: House, event: SecretEvent): Promise<void> {
   await house.store
     .write({ op: 'note', kind: event.kind, fields: secretFields(event) })
-    .catch((error: Error) => house.log('a credential event could not be written down', { ref: event.ref, error: error.message }))
+    .catch((error: Error) =>
+      house.log('a credential event could not be written down', { ref: event.ref, error: error.message }),
+    )
 }
 
 function secretFields({ ref, reason }: SecretEvent): { [name: string]: Json } {

@@ -19,7 +19,8 @@ const FILES_MAX = 20_000
  */
 export async function loadPolicy(dir: string): Promise<Loaded> {
   const texts = await readTexts(dir)
-  if (texts.length === 0) throw new Error(`There is no *.yaml in ${resolve(dir)}. Give --policies the directory of your policy.`)
+  if (texts.length === 0)
+    throw new Error(`There is no *.yaml in ${resolve(dir)}. Give --policies the directory of your policy.`)
   const files = new Map<string, string>()
   for (const path of referencedFiles(texts)) {
     const text = await readReferenced(dir, path)

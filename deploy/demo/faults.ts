@@ -1,5 +1,5 @@
 /** What can go wrong between a backend and its caller, on demand. Each is of the wire: the backend's own books stay right. */
-export const FAULT_KINDS = {
+const FAULT_KINDS = {
   slow: 'waits `ms` before the effect, which then happens whether or not the caller is still there',
   '500_before_effect': 'answers 500; nothing happened',
   '500_after_effect': 'answers 500; it happened',

@@ -2,7 +2,7 @@ import { randomUUID, timingSafeEqual } from 'node:crypto'
 import { runAlone } from './alone.ts'
 import { parseJson, startSandbox, type Answer, type Request, type Sandbox } from './sandbox.ts'
 
-export interface Order {
+interface Order {
   readonly id: string
   status: 'open' | 'shipped' | 'cancelled'
   readonly item: string
@@ -12,7 +12,7 @@ export interface Order {
   cancelled_by: string | null
 }
 
-export interface Case {
+interface Case {
   readonly id: string
   readonly order: string | null
   readonly charge: string | null

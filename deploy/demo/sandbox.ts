@@ -199,6 +199,6 @@ function hostName(host: string | undefined): string {
   return (host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }

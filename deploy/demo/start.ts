@@ -54,15 +54,22 @@ async function main(): Promise<void> {
   const store = await beginAnew(options.store.slice('sqlite:'.length))
   const secrets = await writeKeys(`${store}.secrets.age`, keys)
   const signer = await ledgerKey(`${store}.ledger-key`)
-  const running = await serve({ ...options, store: `sqlite:${store}`, secrets, ledgerKey: `${store}.ledger-key`, ledgerName: 'keystay.demo' })
+  const running = await serve({
+    ...options,
+    store: `sqlite:${store}`,
+    secrets,
+    ledgerKey: `${store}.ledger-key`,
+    ledgerName: 'keystay.demo',
+  })
   const vkey = vkeyOf(running.ledger.key, signer.publicKey)
   // Beside the store, and not in it: `ledger verify --public-key` wants a key that came another way than the ledger.
   await writeFile(`${store}.pub`, `${vkey}\n`)
 
-  print(policy, running, vkey, payments, orders)
-  await new Promise<void>((resolve) => {
+  const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
+  print(policy, running, vkey, payments, orders)
+  await stopped
   await running.stop()
   await Promise.all([payments.close(), orders.close()])
   // Everything is closed; a timer that somebody left shall not hold the terminal.

@@ -92,7 +92,7 @@ function exitOf(story: CallStory): Exit {
 }
 
 /** `1 of finance (has 0)`; of two lines that ask the same group the larger, since one yes counts in both. */
-export function needs(call: CallSummary): string {
+function needs(call: CallSummary): string {
   const groups = new Map<string, CallSummary['need'][number]>()
   for (const need of call.need) if (need.count > (groups.get(need.of)?.count ?? 0)) groups.set(need.of, need)
   return [...groups.values()].map((need) => `${need.count} of ${visible(need.of)} (has ${need.have})`).join(', ')

@@ -23,7 +23,8 @@ export function card(story: CallStory): string {
     bold('AGENT SAYS (not verified)'),
     ...members(story.agent_says, '  | '),
     ...section('ASKED BY', [
-      `${visible(story.requester)}, role ${visible(story.role)}, session ${visible(story.session)}, at ${clock(story.at)}`,
+      `${visible(story.requester)}, role ${visible(story.role)}, at ${clock(story.at)}`,
+      `session ${visible(story.session)}`,
     ]),
     ...section('WILL SEND', [
       ...request(story.will_send),

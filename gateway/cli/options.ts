@@ -1,13 +1,7 @@
 import { Option, type Command } from 'commander'
 
-/** `--json` and the two addresses of a running gateway, on every verb that asks one. */
-export interface GatewayOptions {
-  readonly json?: boolean
-  readonly url: string
-  readonly adminUrl: string
-}
-
-export function adminOptions(command: Command): Command {
+/** `--json` and the address of a running gateway, on every verb that asks one. */
+function adminOptions(command: Command): Command {
   return command
     .addOption(
       new Option('--admin-url <url>', 'the gateway’s listener for people')
@@ -17,7 +11,7 @@ export function adminOptions(command: Command): Command {
     .option('--json', 'one JSON value instead of text')
 }
 
-export function agentOptions(command: Command): Command {
+function agentOptions(command: Command): Command {
   return command.addOption(
     new Option('--url <url>', 'the gateway’s listener for agents').env('KEYSTAY_URL').default('http://127.0.0.1:8787'),
   )

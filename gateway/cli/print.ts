@@ -37,9 +37,6 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
 export function bold(text: string): string {
   return styleText('bold', text)
 }
-export function dim(text: string): string {
-  return styleText('dim', text)
-}
 
 /** 16:02 in local time today, else 2026-11-23 16:02. */
 export function clock(at: string, now = new Date()): string {

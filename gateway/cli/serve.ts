@@ -29,10 +29,11 @@ async function run(flags: ServeFlags): Promise<void> {
   const running = await start(options).catch((error: unknown) => {
     throw startFailure(error, options)
   })
-  screen.err(`agents ${running.agentUrl}/v1   people ${running.adminUrl}   policy ${running.policyDigest}\n`)
-  const signal = await new Promise<string>((resolve) => {
+  const stopped = new Promise<string>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve)
   })
+  screen.err(`agents ${running.agentUrl}/v1   people ${running.adminUrl}   policy ${running.policyDigest}\n`)
+  const signal = await stopped
   screen.err(`${signal}: no new calls; waiting at most 30 s for those that run\n`)
   // A second signal ends it at once: recovery is the normal path.
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(1))

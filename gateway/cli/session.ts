@@ -34,6 +34,8 @@ export function session(program: Command): void {
 }
 
 async function start(options: StartOptions): Promise<void> {
+  // From the first moment on, so that a signal never leaves a session open behind a process that is gone.
+  const stop = stopped()
   const open = await openSession(options)
   if (options.printToken) return printToken(open, options)
   const loopback = await startLoopback({ gateway: options.url, token: open.token }).catch(async (error: unknown) => {
@@ -47,7 +49,7 @@ async function start(options: StartOptions): Promise<void> {
     screen.out(`${loopback.url}/v1   adds the token; for example: curl ${loopback.url}/v1/actions\n`)
     screen.out('Ctrl-C ends the session.\n')
   }
-  await stopped()
+  await stop
   await loopback.close()
   await endSession(options.url, open.token)
 }

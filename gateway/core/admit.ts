@@ -40,7 +40,10 @@ export function admit(plan: Plan, use: Use): Decision {
 
 /** Lines in report mode that use would have refused. */
 export function reportedBy(plan: Plan, use: Use): string[] {
-  return [...plan.reported, ...plan.want.filter((want) => want.report && exceeds(want, use)).map((want) => want.because)]
+  return [
+    ...plan.reported,
+    ...plan.want.filter((want) => want.report && exceeds(want, use)).map((want) => want.because),
+  ]
 }
 
 /** What one limit looks like now: settled use in its window, what is held, what is left. */
@@ -117,7 +120,8 @@ function spentLine(want: Want): Because {
   const { because, kind, name, max, unit, per, by } = want
   const most = formatAmount({ unit, amount: max ?? 0 } satisfies Amount)
   const whose = by.startsWith('facts.') ? ` for one ${by.split('.').at(-1)}` : ''
-  if (kind === 'budget') return { because, message: `That is more than is left of ${name}: ${most} per ${per}${whose}.` }
+  if (kind === 'budget')
+    return { because, message: `That is more than is left of ${name}: ${most} per ${per}${whose}.` }
   if (kind === 'rate') return { because, message: `The rate is used up: ${max} per ${per}${whose}.` }
   if (kind === 'attempts') return { because, message: `Too many refused attempts: ${max} per hour.` }
   if (kind === 'holds') return { because, message: `Too many calls of this session wait for people: ${max} at once.` }

@@ -8,7 +8,9 @@ import type { Amount, CostSpec, Expression, Scope } from './types.ts'
 export function costOf(spec: CostSpec, scope: Scope): { ok: true; cost: Amount } | { ok: false; error: string } {
   if (spec.kind === 'count') {
     const count = integer(spec.count, scope)
-    return count === null ? fails('the count could not be computed') : { ok: true, cost: { unit: spec.of, amount: count } }
+    return count === null
+      ? fails('the count could not be computed')
+      : { ok: true, cost: { unit: spec.of, amount: count } }
   }
   const currency = currencyOf(spec.currency, scope)
   if (currency === null) return fails('the currency of the cost could not be computed')

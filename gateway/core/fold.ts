@@ -90,4 +90,4 @@ export function touches(operation: Operation): Touches {
   }
 }
 
-export type { NewEntry, Touches, Working } from './working.ts'
+export type { Touches, Working } from './working.ts'

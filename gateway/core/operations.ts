@@ -19,7 +19,14 @@ export interface SessionRow extends Session {
 export interface Switches {
   /** Grows with every change; a plan weighed under another version goes back. */
   readonly version: number
-  readonly positions: { readonly [name: string]: { readonly on: boolean; readonly reason: string; readonly person: string; readonly at: number } }
+  readonly positions: {
+    readonly [name: string]: {
+      readonly on: boolean
+      readonly reason: string
+      readonly person: string
+      readonly at: number
+    }
+  }
 }
 
 /** Opens a call: denied, held or intent with attempt 1 started. */
@@ -35,7 +42,12 @@ export interface Admit {
   readonly facts_until: number | null
   readonly bodies: Bodies
   /** A refusal that no plan could be made for: input_invalid, not_granted, frozen, a fact that failed. */
-  readonly refuse?: { readonly code: 'not_granted' | 'input_invalid' | 'key_reused' | 'frozen' | 'denied' | 'rate_limited'; readonly detail: string; readonly because: readonly string[]; readonly retry_at?: number | null }
+  readonly refuse?: {
+    readonly code: 'not_granted' | 'input_invalid' | 'key_reused' | 'frozen' | 'denied' | 'rate_limited'
+    readonly detail: string
+    readonly because: readonly string[]
+    readonly retry_at?: number | null
+  }
   readonly timeout_ms: number
 }
 export type Admitted =
@@ -58,7 +70,17 @@ export interface Approve {
 }
 export type Approved =
   | { readonly kind: 'stale' | 'no_such_call' }
-  | { readonly kind: 'not_eligible' | 'own_call' | 'card_changed' | 'already_decided' | 'frozen' | 'expired' | 'cancelled'; readonly call: Call }
+  | {
+      readonly kind:
+        | 'not_eligible'
+        | 'own_call'
+        | 'card_changed'
+        | 'already_decided'
+        | 'frozen'
+        | 'expired'
+        | 'cancelled'
+      readonly call: Call
+    }
   | { readonly kind: 'held' | 'denied'; readonly call: Call }
   | { readonly kind: 'started'; readonly call: Call; readonly begun: number }
 
@@ -68,7 +90,9 @@ export interface Reject {
   readonly person: { readonly id: string; readonly name: string; readonly groups: readonly string[] }
   readonly reason: string
 }
-export type Rejected = { readonly kind: 'rejected' | 'not_eligible' | 'own_call' | 'already_decided' | 'expired'; readonly call: Call } | { readonly kind: 'no_such_call' }
+export type Rejected =
+  | { readonly kind: 'rejected' | 'not_eligible' | 'own_call' | 'already_decided' | 'expired'; readonly call: Call }
+  | { readonly kind: 'no_such_call' }
 
 /** While held, by the principal; a held or not yet started call also by the end of a session. */
 export interface Cancel {
@@ -79,7 +103,9 @@ export interface Cancel {
   /** Only by the owner of this running attempt, who knows that no byte of it left. */
   readonly attempt?: number
 }
-export type Cancelled = { readonly kind: 'cancelled' | 'not_held'; readonly call: Call } | { readonly kind: 'no_such_call' }
+export type Cancelled =
+  | { readonly kind: 'cancelled' | 'not_held'; readonly call: Call }
+  | { readonly kind: 'no_such_call' }
 
 /** Every hold whose time is over becomes expired. */
 export interface Expire {
@@ -94,7 +120,9 @@ export interface Start {
   readonly attempt: number
   readonly timeout_ms: number
 }
-export type Started = { readonly kind: 'started'; readonly call: Call; readonly begun: number } | { readonly kind: 'refused'; readonly reason: 'fenced' | 'revoked' | 'frozen' | 'state'; readonly call: Call }
+export type Started =
+  | { readonly kind: 'started'; readonly call: Call; readonly begun: number }
+  | { readonly kind: 'refused'; readonly reason: 'fenced' | 'revoked' | 'frozen' | 'state'; readonly call: Call }
 
 /** The end of an attempt (R4: fenced by its number). `output` is the filtered answer as JSON text. */
 export interface Settle {
@@ -126,7 +154,9 @@ export interface PersonSettles {
   readonly reason: string
 }
 export type Settled = { readonly kind: 'settled' | 'fenced'; readonly call: Call } | { readonly kind: 'no_such_call' }
-export type PersonSettled = { readonly kind: 'settled' | 'one_more' | 'same_person' | 'own_call' | 'not_open'; readonly call: Call } | { readonly kind: 'no_such_call' }
+export type PersonSettled =
+  | { readonly kind: 'settled' | 'one_more' | 'same_person' | 'own_call' | 'not_open'; readonly call: Call }
+  | { readonly kind: 'no_such_call' }
 
 /** A call found executing by a process that did not start its attempt: in doubt from now on. */
 export interface TakeOver {
@@ -142,7 +172,9 @@ export interface IssueSession {
   /** The issuer says `once`: a second use of the jti is refused. */
   readonly once: boolean
 }
-export type Issued = { readonly kind: 'issued'; readonly session: SessionRow; readonly entry: string } | { readonly kind: 'too_many' | 'proof_used' }
+export type Issued =
+  | { readonly kind: 'issued'; readonly session: SessionRow; readonly entry: string }
+  | { readonly kind: 'too_many' | 'proof_used' }
 
 export interface DenySession {
   readonly op: 'session.deny'
@@ -158,7 +190,9 @@ export interface EndSession {
   readonly reason: 'logout' | 'revoked' | 'role_removed'
   readonly by: string
 }
-export type Ended = { readonly kind: 'ended' | 'already'; readonly session: SessionRow } | { readonly kind: 'no_such_session' }
+export type Ended =
+  | { readonly kind: 'ended' | 'already'; readonly session: SessionRow }
+  | { readonly kind: 'no_such_session' }
 
 export interface SetSwitch {
   readonly op: 'switch'
@@ -181,17 +215,41 @@ export interface Note {
 }
 
 export type Operation =
-  | Admit | Approve | Reject | Cancel | Expire | Start | Settle | Reconcile | PersonSettles | TakeOver
-  | IssueSession | DenySession | EndSession | SetSwitch | LoadPolicy | Note
+  | Admit
+  | Approve
+  | Reject
+  | Cancel
+  | Expire
+  | Start
+  | Settle
+  | Reconcile
+  | PersonSettles
+  | TakeOver
+  | IssueSession
+  | DenySession
+  | EndSession
+  | SetSwitch
+  | LoadPolicy
+  | Note
 
-export type ResultOf<O extends Operation> = O extends Admit ? Admitted
-  : O extends Approve ? Approved
-  : O extends Reject ? Rejected
-  : O extends Cancel ? Cancelled
-  : O extends Expire ? Expired
-  : O extends Start ? Started
-  : O extends Settle | Reconcile | TakeOver ? Settled
-  : O extends PersonSettles ? PersonSettled
-  : O extends IssueSession ? Issued
-  : O extends EndSession ? Ended
-  : { readonly entry: string }
+export type ResultOf<O extends Operation> = O extends Admit
+  ? Admitted
+  : O extends Approve
+    ? Approved
+    : O extends Reject
+      ? Rejected
+      : O extends Cancel
+        ? Cancelled
+        : O extends Expire
+          ? Expired
+          : O extends Start
+            ? Started
+            : O extends Settle | Reconcile | TakeOver
+              ? Settled
+              : O extends PersonSettles
+                ? PersonSettled
+                : O extends IssueSession
+                  ? Issued
+                  : O extends EndSession
+                    ? Ended
+                    : { readonly entry: string }

@@ -44,7 +44,12 @@ export type Code = keyof typeof PROBLEMS
 export interface ProblemMembers {
   readonly call?: string
   readonly because?: readonly string[]
-  readonly errors?: readonly { readonly path: string; readonly got: string; readonly want: string; readonly example?: Json }[]
+  readonly errors?: readonly {
+    readonly path: string
+    readonly got: string
+    readonly want: string
+    readonly example?: Json
+  }[]
   readonly retry?: Retry
   /** Seconds. */
   readonly retry_after?: number

@@ -144,7 +144,13 @@ export interface Fact {
 }
 /** Typed members of a fact: `string`, `integer`, `number`, `boolean`, `[…]` list of one of these or of objects, nested maps. */
 export type Keep = { readonly [member: string]: KeepType }
-export type KeepType = 'string' | 'integer' | 'number' | 'boolean' | { readonly list: KeepType } | { readonly object: Keep }
+export type KeepType =
+  | 'string'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | { readonly list: KeepType }
+  | { readonly object: Keep }
 
 export interface Page {
   /** Query member → expression over `last` (the last item) and `output`. */
@@ -222,7 +228,9 @@ export interface LimitLine extends LineBase {
   readonly per: string
   readonly by: By
 }
-export type By = { readonly kind: 'role' | 'session' | 'requester' } | { readonly kind: 'fact'; readonly value: Expression }
+export type By =
+  | { readonly kind: 'role' | 'session' | 'requester' }
+  | { readonly kind: 'fact'; readonly value: Expression }
 export interface RequireLine extends LineBase {
   readonly that: Expression
   readonly else: string
@@ -441,7 +449,12 @@ export type Decision =
       readonly need: readonly NeedState[]
       readonly expires_ms: number
     }
-  | { readonly verdict: 'deny'; readonly code: 'denied' | 'rate_limited'; readonly because: readonly Because[]; readonly retry_at: number | null }
+  | {
+      readonly verdict: 'deny'
+      readonly code: 'denied' | 'rate_limited'
+      readonly because: readonly Because[]
+      readonly retry_at: number | null
+    }
 
 export interface NeedState {
   readonly line: string
@@ -455,16 +468,36 @@ export interface NeedState {
 
 export type Outcome =
   | { readonly kind: 'done'; readonly output: Json; readonly evidence: JsonObject }
-  | { readonly kind: 'refused'; readonly status: number; readonly message: string; readonly evidence: JsonObject; readonly retry_after_s?: number }
+  | {
+      readonly kind: 'refused'
+      readonly status: number
+      readonly message: string
+      readonly evidence: JsonObject
+      readonly retry_after_s?: number
+    }
   | { readonly kind: 'unknown'; readonly reason: string; readonly evidence: JsonObject }
   /** Certainly nothing was sent. */
-  | { readonly kind: 'not_sent'; readonly reason: string; readonly code?: 'secret_unavailable' | 'permit' | 'backend_unavailable' }
+  | {
+      readonly kind: 'not_sent'
+      readonly reason: string
+      readonly code?: 'secret_unavailable' | 'permit' | 'backend_unavailable'
+    }
 
 // ---------------------------------------------------------------- calls as stored
 
 export type CallState =
-  | 'held' | 'intent' | 'executing' | 'unknown' | 'needs_human'
-  | 'done' | 'refused' | 'denied' | 'rejected' | 'expired' | 'cancelled' | 'not_sent'
+  | 'held'
+  | 'intent'
+  | 'executing'
+  | 'unknown'
+  | 'needs_human'
+  | 'done'
+  | 'refused'
+  | 'denied'
+  | 'rejected'
+  | 'expired'
+  | 'cancelled'
+  | 'not_sent'
 
 /** What clients see: intent and executing are `running`. */
 export type CallStatus = Exclude<CallState, 'intent' | 'executing'> | 'running'
@@ -512,7 +545,12 @@ export interface Call {
   readonly retry_at: number | null
   readonly evidence: JsonObject
   /** Two people settle a needs_human call. */
-  readonly settles: readonly { readonly person: string; readonly outcome: 'done' | 'refused'; readonly reason: string; readonly at: number }[]
+  readonly settles: readonly {
+    readonly person: string
+    readonly outcome: 'done' | 'refused'
+    readonly reason: string
+    readonly at: number
+  }[]
   readonly barred: { readonly persons: readonly string[]; readonly groups: readonly string[] }
   readonly replay_until: number | null
   readonly entry: string

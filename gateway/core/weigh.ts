@@ -248,7 +248,15 @@ function needOf(
 }
 
 /** Owner, action, unit, window, time zone, `by` and its value: what makes two lines count into one counter. */
-function identity(owner: string, action: string, unit: string, window: Window, by: string, value: string, kind = ''): string {
+function identity(
+  owner: string,
+  action: string,
+  unit: string,
+  window: Window,
+  by: string,
+  value: string,
+  kind = '',
+): string {
   const time =
     window.kind === 'calendar' ? [window.every, window.timezone] : window.kind === 'rolling' ? [window.length_ms] : []
   return JSON.stringify([owner, action, kind === 'serialize' ? 'unsettled' : unit, window.kind, ...time, by, value])
@@ -301,4 +309,3 @@ function found(policy: Policy, question: Question): { role: Role; action: Action
   }
   return { role, action, grant }
 }
-

@@ -46,7 +46,12 @@ export interface NewEntry {
 /** What an operation needs loaded before it is folded. */
 export interface Touches {
   readonly calls?: readonly string[]
-  readonly keys?: readonly { readonly principal: string; readonly role: string; readonly action: string; readonly key: string }[]
+  readonly keys?: readonly {
+    readonly principal: string
+    readonly role: string
+    readonly action: string
+    readonly key: string
+  }[]
   /** Beside these, the writer loads the limits in `reserve` of every call it loads. */
   readonly limits?: readonly string[]
   readonly sessions?: readonly string[]

@@ -112,7 +112,15 @@ export function restRoutes(parts: DoorParts, route: Route): Router {
     const errors = inputErrors(body)
     const input = errors.length > 0 ? null : body.value
     const unreadable = granted && errors.length > 0 ? { unreadable: errors } : {}
-    return { action, input, ...unreadable, key, dry_run, wait_ms: (wait_s ?? RUNNING_WAIT_S) * 1000, wait_held: wait_s !== null }
+    return {
+      action,
+      input,
+      ...unreadable,
+      key,
+      dry_run,
+      wait_ms: (wait_s ?? RUNNING_WAIT_S) * 1000,
+      wait_held: wait_s !== null,
+    }
   }
   return router
 }

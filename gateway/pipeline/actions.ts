@@ -62,15 +62,23 @@ function inWords(grant: Grant): string {
     ...grant.max.map(({ max }) => `At most ${amounts(max)} at once.`),
     ...grant.limits
       .filter(({ kind }) => kind === 'budget')
-      .map(({ max, per, by }) => `${amounts(max)} per ${per}${by.kind === 'fact' ? ` and ${by.value.text.split('.').at(-1)}` : ''}.`),
-    ...grant.limits.filter(({ kind }) => kind === 'rate').map(({ max, per }) => `${Object.values(max)[0]} calls per ${per}.`),
+      .map(
+        ({ max, per, by }) =>
+          `${amounts(max)} per ${per}${by.kind === 'fact' ? ` and ${by.value.text.split('.').at(-1)}` : ''}.`,
+      ),
+    ...grant.limits
+      .filter(({ kind }) => kind === 'rate')
+      .map(({ max, per }) => `${Object.values(max)[0]} calls per ${per}.`),
     ...grant.approval.map(approvalInWords),
   ]
   return lines.join(' ')
 }
 
 function approvalInWords(line: ApprovalLine): string {
-  const above = line.above === null ? 'Always' : `Above ${amounts(line.above)}${line.window === null ? '' : ` per ${line.window.per}`}`
+  const above =
+    line.above === null
+      ? 'Always'
+      : `Above ${amounts(line.above)}${line.window === null ? '' : ` per ${line.window.per}`}`
   return `${above}: ${line.count} of ${line.of} must approve.`
 }
 

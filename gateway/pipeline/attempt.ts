@@ -27,7 +27,12 @@ async function sent(house: House, call: Call, request: Json, begun: number): Pro
   // An old permit (a slow secret, a pause) is renewed; a connection that is up by then makes the second try quick.
   for (let tries = 0; tries < 5; tries++) {
     const permit = permitFrom(house, from)
-    const outcome = await house.backends.send(call.backend, request, { call: call.id, attempt: call.attempt, permit, stamp })
+    const outcome = await house.backends.send(call.backend, request, {
+      call: call.id,
+      attempt: call.attempt,
+      permit,
+      stamp,
+    })
     if (outcome.kind !== 'not_sent' || outcome.code !== 'permit') return outcome
     from = house.clock.monotonic()
     const ended = await renewPermit(house, call)

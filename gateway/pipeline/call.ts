@@ -60,7 +60,10 @@ export async function call(house: House, session: Session, request: CallRequest)
   const early = await refusedEarly(house, asked, action, grant, input)
   if (early !== null) return refuse(house, asked, early, { action, input })
   if (house.backends.isOpen(action.backend)) {
-    throw new Problem('backend_unavailable', `${action.backend} fails too often and is left alone for a while. Nothing was sent.`)
+    throw new Problem(
+      'backend_unavailable',
+      `${action.backend} fails too often and is left alone for a while. Nothing was sent.`,
+    )
   }
 
   // Stale plans come back: policy, switches or facts changed on the way. Each turn takes one snapshot of them.

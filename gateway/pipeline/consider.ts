@@ -8,7 +8,13 @@ import type { House } from './house.ts'
 import { sessionOf } from './session.ts'
 
 export type Considered =
-  | { readonly kind: 'plan'; readonly plan: Plan; readonly facts: JsonObject; readonly until: number | null; readonly policy: Policy }
+  | {
+      readonly kind: 'plan'
+      readonly plan: Plan
+      readonly facts: JsonObject
+      readonly until: number | null
+      readonly policy: Policy
+    }
   | { readonly kind: 'denied'; readonly because: string; readonly detail: string }
 
 /**
@@ -17,21 +23,38 @@ export type Considered =
  *
  * @throws Problem backend_unavailable or secret_unavailable when facts cannot be fetched.
  */
-export async function consider(house: House, id: string, session: Session, name: string, input: JsonObject): Promise<Considered> {
+export async function consider(
+  house: House,
+  id: string,
+  session: Session,
+  name: string,
+  input: JsonObject,
+): Promise<Considered> {
   const policy = house.policy()
   const switches = await house.store.switches()
   const role = policy.roles.get(session.role)
   const action = policy.actions.get(name)
   if (role === undefined || action === undefined || !role.grants.has(name)) {
-    return { kind: 'denied', because: `grants.${name}`, detail: 'The policy changed: this role no longer has the action.' }
+    return {
+      kind: 'denied',
+      because: `grants.${name}`,
+      detail: 'The policy changed: this role no longer has the action.',
+    }
   }
   const question = questionOf(house, policy, switches, { id, session, action: name, input })
   const gathered = await gather(house, action, question, role.timezone)
   house.step('call.gathered')
-  if (gathered.kind === 'unavailable') throw new Problem(gathered.code, `${gathered.detail}. Nothing was sent and the key is free.`)
+  if (gathered.kind === 'unavailable')
+    throw new Problem(gathered.code, `${gathered.detail}. Nothing was sent and the key is free.`)
   if (gathered.kind === 'denied') return gathered
   const { facts, until } = gathered
-  return { kind: 'plan', plan: weigh(policy, { ...question, facts }, weighingOf(house, switches)), facts, until, policy }
+  return {
+    kind: 'plan',
+    plan: weigh(policy, { ...question, facts }, weighingOf(house, switches)),
+    facts,
+    until,
+    policy,
+  }
 }
 
 export function questionOf(
@@ -51,7 +74,13 @@ export function weighingOf(house: House, switches: Switches): Weighing {
 }
 
 /** What is kept beside the ledger. */
-export function bodiesOf(house: House, id: string, input: Action['example'] | null, facts: JsonObject | null, plan: Plan | null): Bodies {
+export function bodiesOf(
+  house: House,
+  id: string,
+  input: Action['example'] | null,
+  facts: JsonObject | null,
+  plan: Plan | null,
+): Bodies {
   return {
     call: id,
     salt: Buffer.from(house.random(32)).toString('hex'),

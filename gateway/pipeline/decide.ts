@@ -32,13 +32,17 @@ export async function approve(house: House, person: Person, id: string, card: st
   for (let turn = 0; turn < 10; turn++) {
     const call = await callOf(house, id)
     if (call.state !== 'held') return decided(house, person, call)
-    if (call.need.some((line) => line.passkey && person.groups.includes(line.of))) return no(house, person, 'passkey_required', call)
+    if (call.need.some((line) => line.passkey && person.groups.includes(line.of)))
+      return no(house, person, 'passkey_required', call)
     const session = await house.store.session(call.session)
     const bodies = await house.store.bodies(id)
     if (session === null || bodies?.input == null) throw new Error(`${id} is held without its session or input`)
     const considered = await consider(house, id, session, call.action, JSON.parse(bodies.input) as JsonObject)
     if (considered.kind === 'denied') {
-      throw new Problem('backend_unavailable', `The facts cannot be had today: ${considered.detail}. The call is still held.`)
+      throw new Problem(
+        'backend_unavailable',
+        `The facts cannot be had today: ${considered.detail}. The call is still held.`,
+      )
     }
     const { plan, facts, until } = considered
     house.step('approve.weighed')
@@ -80,9 +84,16 @@ export async function reject(house: House, person: Person, id: string, reason: s
 }
 
 /** Two different people with the same word settle a needs_human call. */
-export async function settleByPerson(house: House, person: Person, id: string, outcome: 'done' | 'refused', reason: string): Promise<Call> {
+export async function settleByPerson(
+  house: House,
+  person: Person,
+  id: string,
+  outcome: 'done' | 'refused',
+  reason: string,
+): Promise<Call> {
   await mayOrRefuse(house, person, 'settle', 'settle a call')
-  if (reason.trim() === '') throw new Problem('malformed', 'Settling needs a reason: it is the proof that was looked at.')
+  if (reason.trim() === '')
+    throw new Problem('malformed', 'Settling needs a reason: it is the proof that was looked at.')
   const result = await house.store.write({ op: 'person_settles', call: id, person, outcome, reason })
   if (result.kind === 'no_such_call') throw new Problem('no_such_call', 'There is no such call.')
   announce(house, result.call)

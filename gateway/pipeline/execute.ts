@@ -56,7 +56,9 @@ export function openBackends(
         if (error instanceof Failed) return error.outcome
         const refused = error instanceof Error && 'code' in error && error.code === 'EOPENBREAKER'
         const reason = refused ? `${name} failed too often and is left alone for a while` : 'the adapter failed'
-        return refused ? { kind: 'not_sent', reason, code: 'backend_unavailable' } : { kind: 'unknown', reason, evidence: {} }
+        return refused
+          ? { kind: 'not_sent', reason, code: 'backend_unavailable' }
+          : { kind: 'unknown', reason, evidence: {} }
       }
     },
     async close() {

@@ -1,5 +1,17 @@
 import type { ProblemBody } from '../core/problem.ts'
-import type { CallState, CallStatus, Effect, InputError, Json, JsonObject, JsonSchema, LimitView, Person, Policy, Session } from '../core/types.ts'
+import type {
+  CallState,
+  CallStatus,
+  Effect,
+  InputError,
+  Json,
+  JsonObject,
+  JsonSchema,
+  LimitView,
+  Person,
+  Policy,
+  Session,
+} from '../core/types.ts'
 
 /**
  * What a door may ask for. One path: every method that can lead to an effect goes through call.ts. Anything that is not
@@ -16,7 +28,10 @@ export interface Gateway {
   call(session: Session, request: CallRequest): Promise<Reply>
   /** The call if it is of the session's principal and role; waits up to `wait_ms` while it is held or running. */
   show(session: Session, id: string, wait_ms: number): Promise<Reply>
-  list(session: Session, filter: { status?: CallStatus; key?: string; since?: number; limit?: number }): Promise<Reply[]>
+  list(
+    session: Session,
+    filter: { status?: CallStatus; key?: string; since?: number; limit?: number },
+  ): Promise<Reply[]>
   cancel(session: Session, id: string): Promise<Reply>
 
   /** For people. Each checks the right that identity.yaml asks for; every refused click is an entry. */
@@ -63,7 +78,11 @@ export interface Envelope {
   readonly output_gone?: true
   readonly problem?: ProblemBody
   /** Only of a dry run. */
-  readonly dry_run?: { readonly verdict: 'allow' | 'hold' | 'deny'; readonly request: Json; readonly because: readonly string[] }
+  readonly dry_run?: {
+    readonly verdict: 'allow' | 'hold' | 'deny'
+    readonly request: Json
+    readonly because: readonly string[]
+  }
 }
 
 export interface ActionView {
@@ -115,7 +134,12 @@ export interface CallSummary {
   readonly summary: string
   readonly cost: { readonly unit: string; readonly amount: number; readonly text: string } | null
   readonly because: readonly string[]
-  readonly need: readonly { readonly line: string; readonly count: number; readonly of: string; readonly have: number }[]
+  readonly need: readonly {
+    readonly line: string
+    readonly count: number
+    readonly of: string
+    readonly have: number
+  }[]
   readonly expires_at: string | null
 }
 

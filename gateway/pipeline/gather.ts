@@ -11,10 +11,19 @@ export type Gathered =
   | { readonly kind: 'facts'; readonly facts: JsonObject; readonly until: number | null }
   /** The backend's certain no, or an answer that is no fact: the call is denied. */
   | { readonly kind: 'denied'; readonly because: string; readonly detail: string }
-  | { readonly kind: 'unavailable'; readonly code: 'backend_unavailable' | 'secret_unavailable'; readonly detail: string }
+  | {
+      readonly kind: 'unavailable'
+      readonly code: 'backend_unavailable' | 'secret_unavailable'
+      readonly detail: string
+    }
 
 /** Fetches what the decision is made on, with the gateway's own credential, one fact after the other. */
-export async function gather(house: House, action: Action, question: Omit<Question, 'facts'>, timezone: string): Promise<Gathered> {
+export async function gather(
+  house: House,
+  action: Action,
+  question: Omit<Question, 'facts'>,
+  timezone: string,
+): Promise<Gathered> {
   const facts: { [name: string]: Json } = {}
   const until = action.facts.length === 0 ? null : house.clock.monotonic() + FACTS_MS
   for (const fact of action.facts) {
@@ -35,7 +44,13 @@ type Fetched =
   | { detail: string }
   | { code: 'backend_unavailable' | 'secret_unavailable'; detail: string }
 
-async function fetchFact(house: House, fact: Fact, request: Json, scope: Scope, question: Omit<Question, 'facts'>): Promise<Fetched> {
+async function fetchFact(
+  house: House,
+  fact: Fact,
+  request: Json,
+  scope: Scope,
+  question: Omit<Question, 'facts'>,
+): Promise<Fetched> {
   let whole: Json = null
   let half = false
   const read = (asked: Json): Promise<Outcome> => ask(house, fact.backend, asked, question)
@@ -63,7 +78,12 @@ async function fetchFact(house: House, fact: Fact, request: Json, scope: Scope, 
 }
 
 /** One read of the gateway's own. It needs no permit: it has no effect. */
-export function ask(house: House, backend: string, request: Json, about: { call: string; session: { id: string; role: string } }): Promise<Outcome> {
+export function ask(
+  house: House,
+  backend: string,
+  request: Json,
+  about: { call: string; session: { id: string; role: string } },
+): Promise<Outcome> {
   const stamp = { 'Keystay-Call': about.call, 'Keystay-Role': about.session.role, 'Keystay-Session': about.session.id }
   return house.backends.send(backend, request, { call: about.call, attempt: 0, permit: () => true, stamp })
 }

@@ -6,13 +6,16 @@ import type { Gateway } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { peopleGateway, statesOf } from './people.ts'
-import { recover, watchHolds } from './recover.ts'
+import { endSessionsWithoutRole, recover, watchHolds } from './recover.ts'
 import { refusedRequests } from './refused-requests.ts'
 import { waited } from './repeat.ts'
 import { replyFor } from './reply.ts'
 
 /** Opens the corridor: takes up what an earlier process left, watches holds, and answers to doors. */
-export async function openGateway(house: House): Promise<{ gateway: Gateway; taken: number; stop: (drain_ms: number) => Promise<void> }> {
+export async function openGateway(
+  house: House,
+): Promise<{ gateway: Gateway; taken: number; stop: (drain_ms: number) => Promise<void> }> {
+  await endSessionsWithoutRole(house)
   const taken = await recover(house)
   const unwatch = watchHolds(house)
   const refused = refusedRequests(house)

@@ -24,7 +24,8 @@ export function peopleGateway(house: House): PeopleGateway {
     story: async (person, id) => seen(person, await callOf(house, id)),
     approve: async (person, id, card) => storyOf(house, await approve(house, person, id, card)),
     reject: async (person, id, reason) => storyOf(house, await reject(house, person, id, reason)),
-    settle: async (person, id, outcome, reason) => storyOf(house, await settleByPerson(house, person, id, outcome, reason)),
+    settle: async (person, id, outcome, reason) =>
+      storyOf(house, await settleByPerson(house, person, id, outcome, reason)),
     async sessions(person, filter) {
       await mayOrRefuse(house, person, 'view', 'see sessions')
       const live = filter.live === true ? { live_at: house.clock.now() } : {}
@@ -46,7 +47,10 @@ export function peopleGateway(house: House): PeopleGateway {
       await mayOrRefuse(house, person, 'freeze', 'set a switch')
       const known = switchNames(house)
       if (!known.includes(name)) {
-        throw new Problem('malformed', `There is no switch ${name.slice(0, 100)}. There are: ${known.slice(0, 30).join(', ')}.`)
+        throw new Problem(
+          'malformed',
+          `There is no switch ${name.slice(0, 100)}. There are: ${known.slice(0, 30).join(', ')}.`,
+        )
       }
       if (reason.trim() === '') throw new Problem('malformed', 'A switch needs a reason: whoever it stops is told.')
       const { entry } = await house.store.write({ op: 'switch', name, on, reason, person: person.id })

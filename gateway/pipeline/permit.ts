@@ -18,7 +18,10 @@ export function permitFrom(house: House, begun: number): () => boolean {
 }
 
 /** One short read renews an old permit. `null`: it stands from now on; else why nothing may be sent any more. */
-export async function renewPermit(house: House, call: Pick<Call, 'session' | 'role' | 'action'> & { effect: Effect }): Promise<'revoked' | 'frozen' | null> {
+export async function renewPermit(
+  house: House,
+  call: Pick<Call, 'session' | 'role' | 'action'> & { effect: Effect },
+): Promise<'revoked' | 'frozen' | null> {
   const [session, switches] = await Promise.all([house.store.session(call.session), house.store.switches()])
   const ended = session?.ended_reason
   if (ended === 'revoked' || ended === 'role_removed') return 'revoked'

@@ -23,6 +23,15 @@ export async function recover(house: House): Promise<number> {
   return taken
 }
 
+/** Nobody holds what nobody grants: sessions of roles that left the policy end, and their held calls with them. */
+export async function endSessionsWithoutRole(house: House): Promise<void> {
+  const { roles } = house.policy()
+  for (const session of await house.store.sessions({ live_at: house.clock.now() })) {
+    if (roles.has(session.role)) continue
+    await house.store.write({ op: 'session.end', session: session.id, reason: 'role_removed', by: 'gateway' })
+  }
+}
+
 /** Holds end by themselves. @returns a function that stops watching. */
 export function watchHolds(house: House, every_ms = 500): () => void {
   let busy = false

@@ -18,7 +18,13 @@ export type Refusal = NonNullable<Admit['refuse']>
  * What can be refused before any fetch: switches, refused attempts, limits that are used up whatever the amount. It only
  * spares the backend; the deciding transaction asks the same again.
  */
-export async function refusedEarly(house: House, asked: Asked, action: Action, grant: Grant, input: JsonObject): Promise<Refusal | null> {
+export async function refusedEarly(
+  house: House,
+  asked: Asked,
+  action: Action,
+  grant: Grant,
+  input: JsonObject,
+): Promise<Refusal | null> {
   const { session, policy } = asked
   const switches = await house.store.switches()
   const freeze = frozenBy(switches, session.role, action.name, action.effect)
@@ -36,10 +42,14 @@ export async function refusedEarly(house: House, asked: Asked, action: Action, g
     approvals: [],
     own: [],
   }
-  const used = [attempts, ...wants.filter((want) => !want.report && alone(want, wants))].filter((want) => exceeds(want, use))
+  const used = [attempts, ...wants.filter((want) => !want.report && alone(want, wants))].filter((want) =>
+    exceeds(want, use),
+  )
   const [first] = used
   if (first === undefined) return null
-  const resets = used.map((want) => resetsAt(want.window, use.limit(want.limit).buckets, use.now)).filter((at) => at !== null)
+  const resets = used
+    .map((want) => resetsAt(want.window, use.limit(want.limit).buckets, use.now))
+    .filter((at) => at !== null)
   return {
     code: used.every(({ kind }) => kind !== 'budget') ? 'rate_limited' : 'denied',
     detail: first.kind === 'attempts' ? 'Too many refused attempts in an hour.' : `${first.name} is used up.`,
@@ -86,7 +96,12 @@ function unplanned(house: House, asked: Asked, action: Action | null, version: n
   const { session, policy, request } = asked
   const grant = policy.roles.get(session.role)?.grants.get(request.action)
   const weighing = weighingOf(house, { version, positions: {} })
-  const question = questionOf(house, policy, { version, positions: {} }, { id: asked.id, session, action: request.action, input: {} })
+  const question = questionOf(
+    house,
+    policy,
+    { version, positions: {} },
+    { id: asked.id, session, action: request.action, input: {} },
+  )
   const attempts = attemptsWant(grant ?? { action: '*', attempts: 300 }, question, weighing)
   return {
     policy: policy.digest,

@@ -1,7 +1,7 @@
 import { viewOf } from '../core/admit.ts'
 import { problemBody } from '../core/problem.ts'
 import type { Code, ProblemBody, ProblemMembers } from '../core/problem.ts'
-import type { Call, CallState, CallStatus, Json, LimitView, Want } from '../core/types.ts'
+import type { Call, CallState, CallStatus, Json, JsonObject, LimitView, Want } from '../core/types.ts'
 import type { Envelope, Reply } from './gateway.ts'
 import type { House } from './house.ts'
 
@@ -31,7 +31,7 @@ export async function replyFor(
     action: call.action,
     status: statusOf(call.state),
     ...(await outputOf(house, call, now)),
-    ...(call.state === 'done' || call.state === 'refused' ? { evidence: call.evidence } : {}),
+    ...(call.state === 'done' || call.state === 'refused' ? { evidence: evidenceOf(call) } : {}),
     limits: await limitsOf(house, call.reserve, now),
     session: { expires_in: Math.max(0, Math.floor((session.expires_at - now) / 1000)) },
     entry: call.entry,
@@ -45,6 +45,11 @@ export async function replyFor(
     ...(problem === null ? {} : { problem }),
   }
   return { replayed, envelope, problem }
+}
+
+/** The link into the backend's own log, and who let it go. */
+function evidenceOf({ evidence, approvals }: Call): JsonObject {
+  return approvals.length === 0 ? evidence : { ...evidence, approved_by: approvals.map(({ name }) => name) }
 }
 
 async function outputOf(house: House, call: Call, now: number): Promise<{ output?: Json; output_gone?: true }> {
@@ -77,7 +82,11 @@ export function problemOf(call: Call, now: number, extra: ProblemMembers = {}): 
       return problemBody(call.code as Code, detail, { ...common, ...lines, ...next, ...later })
     }
     case 'refused':
-      return problemBody('backend_refused', detail, { ...common, ...wait, ...(call.effect === 'read' ? { retry: 'after' } : {}) })
+      return problemBody('backend_refused', detail, {
+        ...common,
+        ...wait,
+        ...(call.effect === 'read' ? { retry: 'after' } : {}),
+      })
     case 'not_sent':
       return problemBody(call.code as Code, `${detail}. Nothing was sent and the key is free.`, {
         ...common,

@@ -72,8 +72,10 @@ async function look(house: House, call: Call, whose: 'own' | 'found'): Promise<v
     const found = await lookup(house, policy, call, recheck)
     house.step('resolve.looked')
     if (found === 'unreachable') continue
-    if (found === 'cannot_tell') return conclude(house, call, found, 'the backend was asked and its answer does not tell')
-    const reason = found === 'done' ? 'the backend says that it happened' : 'the backend has no record of it: nothing happened'
+    if (found === 'cannot_tell')
+      return conclude(house, call, found, 'the backend was asked and its answer does not tell')
+    const reason =
+      found === 'done' ? 'the backend says that it happened' : 'the backend has no record of it: nothing happened'
     return conclude(house, call, found, reason)
   }
   if (!house.stopping) await conclude(house, call, 'cannot_tell', 'the backend could not be asked what became of it')
@@ -91,12 +93,18 @@ async function lookup(
   if (!request.ok) return 'cannot_tell'
   let answer: 'done' | 'refused' | 'cannot_tell' = 'refused'
   const about = { call: call.id, session: { id: call.session, role: call.role } }
-  const end = await pages((asked) => ask(house, call.backend, asked, about), request.value, recheck.page, scope, (output) => {
-    const judged = recheck.happened.evaluate({ ...scope, output })
-    if (!judged.ok) answer = 'cannot_tell'
-    else if (judged.value === true) answer = 'done'
-    return answer === 'refused' ? 'more' : 'stop'
-  })
+  const end = await pages(
+    (asked) => ask(house, call.backend, asked, about),
+    request.value,
+    recheck.page,
+    scope,
+    (output) => {
+      const judged = recheck.happened.evaluate({ ...scope, output })
+      if (!judged.ok) answer = 'cannot_tell'
+      else if (judged.value === true) answer = 'done'
+      return answer === 'refused' ? 'more' : 'stop'
+    },
+  )
   if (end === null) return answer
   return end.kind === 'not_sent' || end.kind === 'unknown' ? 'unreachable' : 'cannot_tell'
 }
@@ -109,13 +117,35 @@ async function lookupScope(house: House, policy: Policy, call: Call): Promise<Sc
   const input = JSON.parse(bodies.input) as JsonObject
   const facts = JSON.parse(bodies.facts ?? '{}') as JsonObject
   const at = house.clock.now()
-  const question: Question = { at, call: call.id, session: sessionOf(session), action: call.action, input, facts, switches: {} }
+  const question: Question = {
+    at,
+    call: call.id,
+    session: sessionOf(session),
+    action: call.action,
+    input,
+    facts,
+    switches: {},
+  }
   return scopeOf(question, action, policy.roles.get(call.role)?.timezone ?? 'UTC')
 }
 
-async function conclude(house: House, call: Call, found: 'done' | 'refused' | 'cannot_tell', reason: string): Promise<void> {
+async function conclude(
+  house: House,
+  call: Call,
+  found: 'done' | 'refused' | 'cannot_tell',
+  reason: string,
+): Promise<void> {
   const replay_ms = house.policy().actions.get(call.action)?.replay_ms ?? 0
-  const operation = { op: 'reconcile', call: call.id, attempt: call.attempt, found, reason, evidence: {}, output: null, replay_ms } as const
+  const operation = {
+    op: 'reconcile',
+    call: call.id,
+    attempt: call.attempt,
+    found,
+    reason,
+    evidence: {},
+    output: null,
+    replay_ms,
+  } as const
   const result = await persist(house, () => house.store.write(operation))
   house.step('resolve.concluded')
   if ('call' in result) announce(house, result.call)

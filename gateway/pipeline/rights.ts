@@ -14,7 +14,13 @@ export async function mayOrRefuse(house: House, person: Person, right: Right, wh
 }
 
 /** Every refused click is an entry. */
-export async function refusedClick(house: House, person: Person, what: string, code: string, call?: string): Promise<void> {
+export async function refusedClick(
+  house: House,
+  person: Person,
+  what: string,
+  code: string,
+  call?: string,
+): Promise<void> {
   const fields = { person: person.id, what, code, ...(call === undefined ? {} : { call }) }
   await house.store.write({ op: 'note', kind: 'approval.refused', fields })
 }

@@ -97,10 +97,11 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   }
 
   let reader: Reader
-  let close: () => Promise<void>
+  let close: () => Promise<void> = async () => {}
   let fingerprintKey: string
   try {
     const { batches, opened } = await start(file, options, events)
+    close = batches.close
     seen(opened)
     writer = writerOn(batches, {
       onBatch: seen,
@@ -108,11 +109,11 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
       monotonic,
       ...(options.deadline_ms === undefined ? {} : { deadline_ms: options.deadline_ms }),
     })
-    close = batches.close
     reader = readSqlite(file)
     fingerprintKey = (await readValues(reader, ['fingerprint_key'])).get('fingerprint_key') ?? ''
     if (!/^[0-9a-f]{64}$/.test(fingerprintKey)) throw new Error('the store has no key for fingerprints')
   } catch (error) {
+    await close()
     unlock()
     throw error
   }

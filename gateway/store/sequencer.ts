@@ -74,16 +74,9 @@ const TIDY_EVERY = 32
 /** @throws Error for a store that is not whole, not ours, or not durable: it must not be served. */
 export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
   const { driver, reopen, folding, clock, random, signer, origin, strictClock, step } = parts
-  const vkey = vkeyOf(signer.name, signer.privateKey)
-  await migrate(driver)
-  await driver.transaction(async (db) => {
-    await createHead(db)
-    await continueFrom(db, vkey)
-    const values = await readValues(db, ['fingerprint_key', 'vkey'])
-    if (!values.has('fingerprint_key')) {
-      await writeValues(db, [['fingerprint_key', Buffer.from(random(32)).toString('hex')]])
-    }
-    if (values.get('vkey') !== vkey) await writeValues(db, [['vkey', vkey]])
+  await prepare(parts).catch(async (error: unknown) => {
+    await driver.close()
+    throw error
   })
 
   const read = clockReader(clock)
@@ -244,6 +237,21 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
       await driver.close()
     },
   }
+}
+
+/** The schema of this version, a ledger that continues what was signed, and the store's own keys. */
+async function prepare({ driver, random, signer }: SequencerParts): Promise<void> {
+  const vkey = vkeyOf(signer.name, signer.privateKey)
+  await migrate(driver)
+  await driver.transaction(async (db) => {
+    await createHead(db)
+    await continueFrom(db, vkey)
+    const values = await readValues(db, ['fingerprint_key', 'vkey'])
+    if (!values.has('fingerprint_key')) {
+      await writeValues(db, [['fingerprint_key', Buffer.from(random(32)).toString('hex')]])
+    }
+    if (values.get('vkey') !== vkey) await writeValues(db, [['vkey', vkey]])
+  })
 }
 
 function no(reason: UnavailableReason | 'fold', message: string): Answer {

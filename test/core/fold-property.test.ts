@@ -20,15 +20,62 @@ type Step =
 const pick = fc.nat(7)
 const person = fc.nat(3)
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('admit' as const), key: fc.nat(5), amount: fc.integer({ min: 1, max: 6000 }), needs: fc.nat(2), stale: fc.boolean() }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('settle' as const), pick, outcome: fc.constantFrom('done', 'refused', 'unknown', 'not_sent'), attempt: fc.integer({ min: 1, max: 3 }) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('start' as const, 'take_over' as const, 'cancel' as const), pick }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('approve' as const, 'reject' as const), pick, person, card: fc.boolean(), amount: fc.constantFrom(0, 0, 0, 1) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('reconcile' as const), pick, found: fc.constantFrom('done', 'refused', 'cannot_tell') }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('person' as const), pick, person, outcome: fc.constantFrom('done', 'refused') }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('admit' as const),
+      key: fc.nat(5),
+      amount: fc.integer({ min: 1, max: 6000 }),
+      needs: fc.nat(2),
+      stale: fc.boolean(),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('settle' as const),
+      pick,
+      outcome: fc.constantFrom('done', 'refused', 'unknown', 'not_sent'),
+      attempt: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('start' as const, 'take_over' as const, 'cancel' as const), pick }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('approve' as const, 'reject' as const),
+      pick,
+      person,
+      card: fc.boolean(),
+      amount: fc.constantFrom(0, 0, 0, 1),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('reconcile' as const),
+      pick,
+      found: fc.constantFrom('done', 'refused', 'cannot_tell'),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('person' as const),
+      pick,
+      person,
+      outcome: fc.constantFrom('done', 'refused'),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('revoke' as const, 'expire' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('freeze' as const), on: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 5 * 3_600_000 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 5 * 3_600_000 }) }),
+  },
 )
 
 const PEOPLE = [
@@ -47,12 +94,20 @@ function act(world: World, one: Step, turn: number): void {
       ...policies,
       cost: { unit: 'USD', amount },
       request: { POST: '/v1/refunds', form: { amount } },
-      want: [want('daily', amount, MAX), want('rate', 1, 50, { kind: 'rate', unit: 'calls', window: { kind: 'rolling', length_ms: 3_600_000 } })],
+      want: [
+        want('daily', amount, MAX),
+        want('rate', 1, 50, { kind: 'rate', unit: 'calls', window: { kind: 'rolling', length_ms: 3_600_000 } }),
+      ],
       need: needs === 0 ? [] : [need('approval[0]', needs, 'finance', { expires_ms: 3_600_000 })],
     })
   switch (one.do) {
     case 'admit':
-      world.write(admitting(`call_${turn}`, { key: `k${one.key}`, plan: { ...weighed(one.amount, one.needs), ...(one.stale ? { policy: 'old' } : {}) } }))
+      world.write(
+        admitting(`call_${turn}`, {
+          key: `k${one.key}`,
+          plan: { ...weighed(one.amount, one.needs), ...(one.stale ? { policy: 'old' } : {}) },
+        }),
+      )
       return
     case 'wait':
       world.now += one.ms
@@ -77,7 +132,14 @@ function act(world: World, one: Step, turn: number): void {
         unknown: { kind: 'unknown', reason: 'timeout', evidence: {} },
         not_sent: { kind: 'not_sent', reason: 'refused connection' },
       }
-      world.write({ op: 'settle', call: chosen.id, attempt: one.attempt, outcome: outcomes[one.outcome] as Outcome, output: null, replay_ms: 1 })
+      world.write({
+        op: 'settle',
+        call: chosen.id,
+        attempt: one.attempt,
+        outcome: outcomes[one.outcome] as Outcome,
+        output: null,
+        replay_ms: 1,
+      })
       return
     }
     case 'start':
@@ -99,7 +161,16 @@ function act(world: World, one: Step, turn: number): void {
       world.write({ op: 'reject', call: chosen.id, person: by, reason: 'no' })
       return
     case 'reconcile':
-      world.write({ op: 'reconcile', call: chosen.id, attempt: chosen.attempt, found: one.found, reason: 'x', evidence: {}, output: null, replay_ms: 1 })
+      world.write({
+        op: 'reconcile',
+        call: chosen.id,
+        attempt: chosen.attempt,
+        found: one.found,
+        reason: 'x',
+        evidence: {},
+        output: null,
+        replay_ms: 1,
+      })
       return
     case 'person':
       world.write({ op: 'person_settles', call: chosen.id, person: by, outcome: one.outcome, reason: 'x' })
@@ -111,8 +182,12 @@ function folded(world: World): Map<string, { held: number; used: number }> {
   const sums = new Map<string, { held: number; used: number }>()
   const reserved = new Map<string, JsonObject[]>()
   const at = (limit: string) => sums.get(limit) ?? { held: 0, used: 0 }
-  const move = (moves: unknown, change: (sum: { held: number; used: number }, amount: number) => { held: number; used: number }): void => {
-    for (const { limit, amount } of (moves ?? []) as { limit: string; amount: number }[]) sums.set(limit, change(at(limit), amount))
+  const move = (
+    moves: unknown,
+    change: (sum: { held: number; used: number }, amount: number) => { held: number; used: number },
+  ): void => {
+    for (const { limit, amount } of (moves ?? []) as { limit: string; amount: number }[])
+      sums.set(limit, change(at(limit), amount))
   }
   for (const { kind, fields } of world.entries) {
     const call = String(fields['call'])
@@ -145,7 +220,9 @@ describe('whatever happens in whatever order', () => {
           act(world, one, turn)
           const open = [...world.calls.values()].filter(({ state }) => OPEN.has(state))
           const reserved = (limit: string) =>
-            open.flatMap((call: Call) => call.reserve.filter((mine) => mine.limit === limit)).reduce((sum, { amount }) => sum + amount, 0)
+            open
+              .flatMap((call: Call) => call.reserve.filter((mine) => mine.limit === limit))
+              .reduce((sum, { amount }) => sum + amount, 0)
           // I3: what is held is what open calls reserve, and with what was used it never exceeds the maximum.
           for (const limit of ['daily', 'rate', 'holds']) assert.equal(world.held(limit), reserved(limit), limit)
           const day = Math.floor(world.now / 86_400_000) * 86_400_000
@@ -174,7 +251,19 @@ describe('whatever happens in whatever order', () => {
       { numRuns: 3000 },
     )
     // A walk that never comes to a state says nothing about it.
-    for (const state of ['held', 'executing', 'unknown', 'needs_human', 'done', 'refused', 'denied', 'rejected', 'expired', 'cancelled', 'not_sent']) {
+    for (const state of [
+      'held',
+      'executing',
+      'unknown',
+      'needs_human',
+      'done',
+      'refused',
+      'denied',
+      'rejected',
+      'expired',
+      'cancelled',
+      'not_sent',
+    ]) {
       assert.ok((seen.get(state) ?? 0) >= 20, `${state} was seen ${seen.get(state) ?? 0} times`)
     }
   })

@@ -8,7 +8,14 @@ const UNKNOWN: Outcome = { kind: 'unknown', reason: 'timeout', evidence: {} }
 const NOT_SENT: Outcome = { kind: 'not_sent', reason: 'connection refused' }
 
 const settling = (call: string, attempt: number, outcome: Outcome) =>
-  ({ op: 'settle', call, attempt, outcome, output: outcome.kind === 'done' ? '{"id":"re_1"}' : null, replay_ms: 1000 }) as const
+  ({
+    op: 'settle',
+    call,
+    attempt,
+    outcome,
+    output: outcome.kind === 'done' ? '{"id":"re_1"}' : null,
+    replay_ms: 1000,
+  }) as const
 
 function opened(world = new World()): World {
   world.session()
@@ -98,7 +105,11 @@ describe('the state machine', () => {
     })
 
     it('says rate_limited only when nothing but rates said no', () => {
-      const rate = want('rate', 1, 0, { kind: 'rate', unit: 'calls', window: { kind: 'rolling', length_ms: 3_600_000 } })
+      const rate = want('rate', 1, 0, {
+        kind: 'rate',
+        unit: 'calls',
+        window: { kind: 'rolling', length_ms: 3_600_000 },
+      })
       const codes = [[rate], [rate, want('daily', 3000, 1)]].map((wants, n) => {
         const world = opened()
         const result = world.write(admitting(`call_${n}`, { plan: plan({ want: wants }) }))
@@ -136,7 +147,10 @@ describe('the state machine', () => {
       world.write({ op: 'session.end', session: 'ses_1', reason: 'logout', by: 'demo:bot' })
       assert.deepEqual(world.write(admitting('call_1')), { kind: 'session', code: 'session_revoked' })
       world.session('ses_2', { expires_at: world.now })
-      assert.deepEqual(world.write(admitting('call_1', { session: 'ses_2' })), { kind: 'session', code: 'session_expired' })
+      assert.deepEqual(world.write(admitting('call_1', { session: 'ses_2' })), {
+        kind: 'session',
+        code: 'session_expired',
+      })
     })
 
     it('counts open holds of a session and refuses the eleventh', () => {
@@ -162,13 +176,20 @@ describe('the state machine', () => {
         const result = world.write(settling('call_1', 1, outcome))
         assert.equal(result.kind, 'settled')
         const call = world.calls.get('call_1')
-        assert.deepEqual([call?.state, world.held('daily'), world.used('daily'), call?.bound], [state, held, used, bound])
+        assert.deepEqual(
+          [call?.state, world.held('daily'), world.used('daily'), call?.bound],
+          [state, held, used, bound],
+        )
       })
     }
 
     it('counts a refused call in its rate, not in its budget', () => {
       const world = opened()
-      const rate = want('rate', 1, 20, { kind: 'rate', unit: 'calls', window: { kind: 'rolling', length_ms: 3_600_000 } })
+      const rate = want('rate', 1, 20, {
+        kind: 'rate',
+        unit: 'calls',
+        window: { kind: 'rolling', length_ms: 3_600_000 },
+      })
       started(world, 'call_1', { plan: plan({ want: [rate, want('daily', 3000, 50_000)] }) })
       world.write(settling('call_1', 1, REFUSED))
       assert.deepEqual([world.used('rate'), world.used('daily')], [1, 0])
@@ -192,7 +213,10 @@ describe('the state machine', () => {
       assert.deepEqual([world.calls.get('call_1')?.state, world.used('daily')], ['done', 3000])
     })
 
-    for (const [name, outcome] of [['refusal', REFUSED], ['nothing sent', NOT_SENT]] as const) {
+    for (const [name, outcome] of [
+      ['refusal', REFUSED],
+      ['nothing sent', NOT_SENT],
+    ] as const) {
       it(`does not take a later attempt's ${name} for the whole call's while an earlier one is in doubt`, () => {
         const world = opened()
         started(world)
@@ -240,7 +264,16 @@ describe('the state machine', () => {
       return world
     }
     const finding = (found: 'done' | 'refused' | 'cannot_tell', attempt = 1) =>
-      ({ op: 'reconcile', call: 'call_1', attempt, found, reason: 'asked', evidence: {}, output: null, replay_ms: 1 }) as const
+      ({
+        op: 'reconcile',
+        call: 'call_1',
+        attempt,
+        found,
+        reason: 'asked',
+        evidence: {},
+        output: null,
+        replay_ms: 1,
+      }) as const
 
     const founds: ['done' | 'refused' | 'cannot_tell', Call['state'], number, number][] = [
       ['done', 'done', 0, 3000],
@@ -251,7 +284,10 @@ describe('the state machine', () => {
       it(`becomes ${state} when the backend says ${found}`, () => {
         const world = inDoubt()
         world.write(finding(found))
-        assert.deepEqual([world.calls.get('call_1')?.state, world.held('daily'), world.used('daily')], [state, held, used])
+        assert.deepEqual(
+          [world.calls.get('call_1')?.state, world.held('daily'), world.used('daily')],
+          [state, held, used],
+        )
       })
     }
 
@@ -260,8 +296,13 @@ describe('the state machine', () => {
       revoked.write({ op: 'session.end', session: 'ses_1', reason: 'revoked', by: 'demo:sam' })
       const frozen = inDoubt()
       frozen.write({ op: 'switch', name: 'all', on: true, reason: 'fire', person: 'demo:sam' })
-      const again = [revoked, frozen].map((world) => world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1 }))
-      assert.deepEqual(again.map((result) => 'reason' in result && result.reason), ['revoked', 'frozen'])
+      const again = [revoked, frozen].map((world) =>
+        world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1 }),
+      )
+      assert.deepEqual(
+        again.map((result) => 'reason' in result && result.reason),
+        ['revoked', 'frozen'],
+      )
     })
 
     it('is taken over by a new process as in doubt, a read as not sent', () => {
@@ -277,9 +318,21 @@ describe('the state machine', () => {
       const world = inDoubt()
       world.write(finding('cannot_tell'))
       const says = (id: string, outcome: 'done' | 'refused') =>
-        world.write({ op: 'person_settles', call: 'call_1', person: { id, name: id, groups: ['finance'] }, outcome, reason: 'looked' }).kind
+        world.write({
+          op: 'person_settles',
+          call: 'call_1',
+          person: { id, name: id, groups: ['finance'] },
+          outcome,
+          reason: 'looked',
+        }).kind
       assert.deepEqual(
-        [says('demo:dana', 'done'), says('demo:dana', 'done'), says('demo:bot', 'done'), says('demo:omar', 'refused'), says('demo:omar', 'done')],
+        [
+          says('demo:dana', 'done'),
+          says('demo:dana', 'done'),
+          says('demo:bot', 'done'),
+          says('demo:omar', 'refused'),
+          says('demo:omar', 'done'),
+        ],
         ['one_more', 'same_person', 'own_call', 'one_more', 'settled'],
       )
       assert.deepEqual([world.calls.get('call_1')?.state, world.used('daily')], ['done', 3000])
@@ -291,7 +344,9 @@ describe('the state machine', () => {
       const world = opened()
       const call = heldCall(world)
       assert.deepEqual([world.held('daily'), world.held('holds')], [3000, 1])
-      const result = world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ need: [need('approval[0]', 1, 'finance')] }) }))
+      const result = world.write(
+        approving(call, 'demo:dana', ['finance'], { plan: plan({ need: [need('approval[0]', 1, 'finance')] }) }),
+      )
       assert.equal(result.kind, 'started')
       assert.deepEqual([world.held('daily'), world.held('holds')], [3000, 0])
       assert.deepEqual(world.kinds(), ['call.held', 'call.approved', 'call.started'])
@@ -301,7 +356,8 @@ describe('the state machine', () => {
       const world = opened()
       const needs = [need('approval[0]', 2, 'finance')]
       const call = heldCall(world, 'call_1', needs)
-      const yes = (person: string, groups = ['finance']) => world.write(approving(call, person, groups, { plan: plan({ need: needs }) })).kind
+      const yes = (person: string, groups = ['finance']) =>
+        world.write(approving(call, person, groups, { plan: plan({ need: needs }) })).kind
       assert.deepEqual([yes('demo:dana'), yes('demo:dana'), yes('demo:omar')], ['held', 'already_decided', 'started'])
     })
 
@@ -309,7 +365,10 @@ describe('the state machine', () => {
       const world = opened()
       const needs = [need('approval[0]', 1, 'finance'), need('approval[1]', 1, 'security')]
       const call = heldCall(world, 'call_1', needs)
-      assert.equal(world.write(approving(call, 'demo:max', ['finance', 'security'], { plan: plan({ need: needs }) })).kind, 'started')
+      assert.equal(
+        world.write(approving(call, 'demo:max', ['finance', 'security'], { plan: plan({ need: needs }) })).kind,
+        'started',
+      )
     })
 
     const refused: [string, string, string[], string][] = [
@@ -322,7 +381,12 @@ describe('the state machine', () => {
         const world = opened()
         const call = heldCall(world)
         assert.equal(world.write(approving(call, person, groups)).kind, kind)
-        const no = world.write({ op: 'reject', call: call.id, person: { id: person, name: person, groups }, reason: 'no' })
+        const no = world.write({
+          op: 'reject',
+          call: call.id,
+          person: { id: person, name: person, groups },
+          reason: 'no',
+        })
         assert.equal(no.kind, kind)
         assert.equal(world.calls.get(call.id)?.state, 'held')
       })
@@ -339,10 +403,15 @@ describe('the state machine', () => {
         const needs = [need('approval[0]', 2, 'finance')]
         const call = heldCall(world, 'call_1', what === 'need' ? [need('approval[0]', 1, 'finance')] : needs)
         if (what !== 'need') world.write(approving(call, 'demo:omar', ['finance'], { plan: plan({ need: needs }) }))
-        const result = world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ need: needs, ...changed }) }))
+        const result = world.write(
+          approving(call, 'demo:dana', ['finance'], { plan: plan({ need: needs, ...changed }) }),
+        )
         assert.equal(result.kind, 'card_changed')
         const now = world.calls.get('call_1')
-        assert.deepEqual([now?.state, now?.approvals, now?.card === call.card, world.held('daily')], ['held', [], false, 3000])
+        assert.deepEqual(
+          [now?.state, now?.approvals, now?.card === call.card, world.held('daily')],
+          ['held', [], false, 3000],
+        )
         const old = world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ need: needs, ...changed }) }))
         assert.equal(old.kind, 'card_changed', 'a yes to the old card must not count')
       })
@@ -351,7 +420,9 @@ describe('the state machine', () => {
     it('is denied when the policy says no today', () => {
       const world = opened()
       const call = heldCall(world)
-      const deny = [{ because: 'grants.stripe.refund.require[1]', message: 'The charge is in dispute; the bank decides.' }]
+      const deny = [
+        { because: 'grants.stripe.refund.require[1]', message: 'The charge is in dispute; the bank decides.' },
+      ]
       const result = world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ deny }) }))
       assert.equal(result.kind, 'denied')
       assert.deepEqual([world.held('daily'), world.held('holds'), world.calls.get('call_1')?.bound], [0, 0, true])
@@ -375,7 +446,10 @@ describe('the state machine', () => {
       assert.deepEqual([world.calls.get('call_1')?.state, world.held('daily'), world.held('holds')], ['expired', 0, 0])
       heldCall(world, 'call_2')
       world.now += 4 * 3_600_000
-      assert.deepEqual(world.write({ op: 'expire' }).calls.map(({ id }) => id), ['call_2'])
+      assert.deepEqual(
+        world.write({ op: 'expire' }).calls.map(({ id }) => id),
+        ['call_2'],
+      )
     })
 
     it('lives on after a logout and dies with a revocation', () => {
@@ -392,10 +466,16 @@ describe('the state machine', () => {
       const world = opened()
       const call = heldCall(world)
       world.write({ op: 'switch', name: 'role:support-agent', on: true, reason: 'fire', person: 'demo:sam' })
-      assert.equal(world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ switches: 2 }) })).kind, 'frozen')
+      assert.equal(
+        world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ switches: 2 }) })).kind,
+        'frozen',
+      )
       world.write({ op: 'switch', name: 'role:support-agent', on: false, reason: 'out', person: 'demo:sam' })
       const needs = [need('approval[0]', 1, 'finance')]
-      assert.equal(world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ switches: 3, need: needs }) })).kind, 'started')
+      assert.equal(
+        world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ switches: 3, need: needs }) })).kind,
+        'started',
+      )
     })
 
     it('ends once: reject against approve against cancel', () => {
@@ -410,11 +490,16 @@ describe('the state machine', () => {
     })
 
     it('applies a windowed line by what was done and held, and counts the call itself', () => {
-      const watch = (amount: number) => want('watch', amount, null, { kind: 'watch', window: { kind: 'rolling', length_ms: 86_400_000 } })
+      const watch = (amount: number) =>
+        want('watch', amount, null, { kind: 'watch', window: { kind: 'rolling', length_ms: 86_400_000 } })
       const line = need('approval[2]', 1, 'finance', { when: { limit: 'watch', above: 10_000, up_to: null } })
       const world = opened()
       const kinds = [4000, 4000, 2000, 1].map((amount, n) => {
-        return world.write(admitting(`call_${n}`, { plan: plan({ cost: { unit: 'USD', amount }, want: [watch(amount)], need: [line] }) })).kind
+        return world.write(
+          admitting(`call_${n}`, {
+            plan: plan({ cost: { unit: 'USD', amount }, want: [watch(amount)], need: [line] }),
+          }),
+        ).kind
       })
       assert.deepEqual(kinds, ['started', 'started', 'started', 'held'])
     })

@@ -101,7 +101,11 @@ export function need(line: string, count: number, of: string, more: Partial<Need
 }
 
 export function plan(more: Partial<Plan> = {}): Plan {
-  const attempts = want('attempts', 1, 300, { kind: 'attempts', unit: 'attempts', window: { kind: 'rolling', length_ms: 3_600_000 } })
+  const attempts = want('attempts', 1, 300, {
+    kind: 'attempts',
+    unit: 'attempts',
+    window: { kind: 'rolling', length_ms: 3_600_000 },
+  })
   const holds = want('holds', 1, 10, { kind: 'holds', unit: 'holds', window: { kind: 'gauge' } })
   return {
     policy: 'sha256:policy',

@@ -36,7 +36,7 @@ describe('the first run', () => {
         ' ok  policies   3 roles, 6 actions',
         ' ok  secrets    age file: stripe/restricted_key, orders/write_key          no agent will ever see them',
         ` ok  sandbox    payments ${host('KEYSTAY_DEMO_PAYMENTS_URL')}, orders ${orders}   (stateful, idempotent, fail on demand)`,
-        ' ok  ledger     new, checkpoint 4, key keystay.keystay.db+3f2a…',
+        ' ok  ledger     new, checkpoint 4, key keystay.demo+3f2a…',
         `     agents     ${demo.env['KEYSTAY_URL']}/v1`,
         '     approve    npx keystay approvals list --as dana',
         '     next       in a second terminal: npm run agent',
@@ -74,7 +74,7 @@ describe('the first run', () => {
       /^Refund 120\.00 USD on ch_Demo00000003 {10,}expires /,
       /^ {2}charge\.amount {11}18000$/m,
       /^ {2}\| note {4}"Customer says item arrived broken\."$/m,
-      /^ASKED BY {5}demo:support-bot, role support-agent, session ses_\w{26}/m,
+      /^ASKED BY {5}demo:support-bot, role support-agent, at \d\d:\d\d\n {13}session ses_\w{26}$/m,
       /^WILL SEND {4}POST \/v1\/refunds$/m,
       /^ {13}form\.amount = 12000$/m,
       /^ {13}can be taken back: no$/m,
@@ -84,6 +84,21 @@ describe('the first run', () => {
     ]) {
       match(approved.out, part)
     }
+
+    // What the README shows is what was printed, line for line.
+    const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
+    const shown = /What Dana sees[^]*?```\n([^]*?)\n```/.exec(readme)?.[1] ?? ''
+    const timeless = (text: string) =>
+      text
+        .replace(/\d\d:\d\d/g, '00:00')
+        .replace(/ses_\S+/g, 'ses_…')
+        .split('\n')
+    const printed = new Set(timeless(approved.out))
+    deepEqual(
+      timeless(shown).filter((line) => !printed.has(line)),
+      [],
+    )
+    ok(timeless(shown).length > 15)
 
     equal(await script.ended, 0, script.err())
     deepEqual(

@@ -1,4 +1,4 @@
-import { Problem, problemBody } from '../../gateway/core/problem.ts'
+import { problemBody } from '../../gateway/core/problem.ts'
 import type { Code } from '../../gateway/core/problem.ts'
 import type { Action, CallStatus, Grant, JsonObject, Policy, Session } from '../../gateway/core/types.ts'
 import type {
@@ -91,8 +91,6 @@ export function ended(status: CallStatus, code: Code, detail: string, retry_afte
   const problem = problemBody(code, detail, { call: 'call_1', entry: 'ent_1', ...(retry_after ? { retry_after } : {}) })
   return { replayed: false, envelope: envelope(status, { problem }), problem }
 }
-
-export { Problem }
 
 export const VIEW: ActionView = {
   name: 'refund',

@@ -15,7 +15,10 @@ export interface Backends {
 }
 
 /** A policy directory over backends of the test, in a folder of its own that also holds the store. */
-export async function company(backends: Backends, more: { readonly [path: string]: string } = {}): Promise<{ dir: string; policies: string; remove: () => Promise<void> }> {
+export async function company(
+  backends: Backends,
+  more: { readonly [path: string]: string } = {},
+): Promise<{ dir: string; policies: string; remove: () => Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'keystay-'))
   const policies = join(dir, 'policies')
   await writePolicies(policies, { ...filesOf(backends), ...more })

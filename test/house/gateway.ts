@@ -10,7 +10,13 @@ export interface House {
   /** A session's token for an account of the demo's issuer. */
   token(account?: string, role?: string): Promise<string>
   person(account: string): Promise<string>
-  call(token: string, action: string, input: unknown, key?: string, headers?: { [name: string]: string }): Promise<Answer>
+  call(
+    token: string,
+    action: string,
+    input: unknown,
+    key?: string,
+    headers?: { [name: string]: string },
+  ): Promise<Answer>
   show(token: string, id: string, wait?: number): Promise<Answer>
   agent(path: string, init?: RequestInit): Promise<Answer>
   admin(account: string, method: string, path: string, body?: unknown): Promise<Answer>
@@ -28,7 +34,10 @@ export interface Answer {
   readonly text: string
 }
 
-export async function house(where: { dir: string; policies: string }, more: Partial<ServeOptions> = {}): Promise<House> {
+export async function house(
+  where: { dir: string; policies: string },
+  more: Partial<ServeOptions> = {},
+): Promise<House> {
   process.env['KEYSTAY_TEST_KEY'] = BACKEND_KEY
   const log: string[] = []
   const running = await serve({
@@ -54,7 +63,10 @@ export function clientOf(agentUrl: string, adminUrl: string): Omit<House, 'runni
   }
   const admin = async (account: string, method: string, path: string, body?: unknown): Promise<Answer> => {
     const init = json(method, body)
-    return ask(`${adminUrl}${path}`, { ...init, headers: { ...init.headers, authorization: `Bearer ${await subject(account)}` } })
+    return ask(`${adminUrl}${path}`, {
+      ...init,
+      headers: { ...init.headers, authorization: `Bearer ${await subject(account)}` },
+    })
   }
   return {
     person: subject,

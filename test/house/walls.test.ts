@@ -23,7 +23,10 @@ function sources(...folders: string[]): Source[] {
   return paths.map((path) => {
     const text = readFileSync(join(ROOT, path), 'utf8')
     const found = [...text.matchAll(/^(?:import|export)\s+([^'"]*?)\s*from\s+['"]([^'"]+)['"]/gms)]
-    const bare = [...text.matchAll(/(?:^import\s+|\bimport\()['"]([^'"]+)['"]/gm)].map(([, from = '']) => ({ from, what: '' }))
+    const bare = [...text.matchAll(/(?:^import\s+|\bimport\()['"]([^'"]+)['"]/gm)].map(([, from = '']) => ({
+      from,
+      what: '',
+    }))
     const imports = [...found.map(([, what = '', from = '']) => ({ from, what })), ...bare].map(({ from, what }) => {
       return { what, from: from.startsWith('.') ? normalize(join(dirname(path), from)) : from }
     })
@@ -41,7 +44,18 @@ function uncommented(text: string): string {
 describe('the walls of the house', () => {
   describe('core is pure', () => {
     const core = sources('gateway/core')
-    const PACKAGES = ['yaml', 'ajv', 'ajv-formats', '@bufbuild/cel', 're2js', 'canonicalize', 'big.js', 'lossless-json', '@bufbuild/cel-spec', 'ipaddr.js']
+    const PACKAGES = [
+      'yaml',
+      'ajv',
+      'ajv-formats',
+      '@bufbuild/cel',
+      're2js',
+      'canonicalize',
+      'big.js',
+      'lossless-json',
+      '@bufbuild/cel-spec',
+      'ipaddr.js',
+    ]
 
     it('is there', () => assert.ok(core.length > 20))
 
@@ -75,13 +89,20 @@ describe('the walls of the house', () => {
     ]
     for (const [what, pattern] of IMPURE) {
       it(`has no ${what}`, () => {
-        assert.deepEqual(core.filter(({ code }) => pattern.test(code)).map(({ path }) => path), [])
+        assert.deepEqual(
+          core.filter(({ code }) => pattern.test(code)).map(({ path }) => path),
+          [],
+        )
       })
     }
 
     it('would be caught: the patterns find what they forbid', () => {
       const impure = ['Date.now()', 'new Date()', 'Math.random()', 'setTimeout(f)', 'process.env', 'performance.now()']
-      for (const code of impure) assert.ok(IMPURE.some(([, pattern]) => pattern.test(code)), code)
+      for (const code of impure)
+        assert.ok(
+          IMPURE.some(([, pattern]) => pattern.test(code)),
+          code,
+        )
       assert.ok(!IMPURE.some(([, pattern]) => pattern.test('new Date(question.at)')))
     })
   })
@@ -110,7 +131,10 @@ describe('the walls of the house', () => {
 
   it('only doors know express', () => {
     const bad = sources('gateway', 'adapters').filter(({ imports }) => imports.some(({ from }) => from === 'express'))
-    assert.deepEqual(bad.filter(({ path }) => !path.startsWith('gateway/doors/')).map(({ path }) => path), [])
+    assert.deepEqual(
+      bad.filter(({ path }) => !path.startsWith('gateway/doors/')).map(({ path }) => path),
+      [],
+    )
     assert.ok(bad.length > 0)
   })
 
@@ -118,7 +142,10 @@ describe('the walls of the house', () => {
     const opens = sources('gateway', 'adapters', 'deploy').filter(({ code, imports }) => {
       return /\.open\(\)/.test(code) && imports.some(({ from }) => from.startsWith('adapters/'))
     })
-    assert.deepEqual(opens.map(({ path }) => path).filter((path) => !path.startsWith('adapters/')), [])
+    assert.deepEqual(
+      opens.map(({ path }) => path).filter((path) => !path.startsWith('adapters/')),
+      [],
+    )
     assert.ok(opens.length > 0)
   })
 

@@ -33,9 +33,16 @@ const LEGAL: { readonly [action: string]: readonly (readonly [string, number])[]
   // The backend knows repeats: it is always brought to its end.
   'pay.refund': [['done', 1]],
   // It can be asked: what was not sent is found out as that.
-  'shop.order': [['done', 1], ['refused', 0]],
+  'shop.order': [
+    ['done', 1],
+    ['refused', 0],
+  ],
   // Neither: people are asked when it is in doubt.
-  'blind.note': [['done', 1], ['needs_human', 1], ['needs_human', 0]],
+  'blind.note': [
+    ['done', 1],
+    ['needs_human', 1],
+    ['needs_human', 0],
+  ],
 }
 
 describe('kill -9 at every named step', function () {
@@ -60,7 +67,9 @@ describe('kill -9 at every named step', function () {
     await where?.remove()
   })
 
-  const asking: { readonly [action: string]: (name: string) => { input: { [member: string]: string | number }; effects: () => number } } = {
+  const asking: {
+    readonly [action: string]: (name: string) => { input: { [member: string]: string | number }; effects: () => number }
+  } = {
     'pay.refund': (name) => ({
       input: { charge: `ch_${name}`, amount: 100 },
       effects: () => backends.pay.effects.filter(({ body }) => body['charge'] === `ch_${name}`).length,
@@ -107,13 +116,22 @@ describe('kill -9 at every named step', function () {
         gate = await gatewayProcess(where)
         const status = await outcome(action, input, name)
         const is = [status, effects()] as const
-        assert.ok(LEGAL[action]?.some(([state, count]) => state === is[0] && count === is[1]), `${is[0]} with ${is[1]} effects`)
+        assert.ok(
+          LEGAL[action]?.some(([state, count]) => state === is[0] && count === is[1]),
+          `${is[0]} with ${is[1]} effects`,
+        )
         await verified()
       })
     }
   }
 
-  for (const step of ['approve.weighed#1', 'batch.committed#1', 'approve.written#1', 'attempt.permitted#1', 'batch.written#2']) {
+  for (const step of [
+    'approve.weighed#1',
+    'batch.committed#1',
+    'approve.written#1',
+    'attempt.permitted#1',
+    'batch.written#2',
+  ]) {
     it(`an approval at ${step}: one effect, or still held for the same yes`, async () => {
       const name = `ap${++number}`
       const token = await gate.token()
@@ -133,9 +151,17 @@ describe('kill -9 at every named step', function () {
     })
   }
 
-  for (const step of ['recover.taken#1', 'batch.committed#1', 'resolve.started#1', 'attempt.permitted#1', 'resolve.looked#1', 'resolve.concluded#1']) {
+  for (const step of [
+    'recover.taken#1',
+    'batch.committed#1',
+    'resolve.started#1',
+    'attempt.permitted#1',
+    'resolve.looked#1',
+    'resolve.concluded#1',
+  ]) {
     it(`a recovery that is killed at ${step} is recovered again`, async () => {
-      const action = step.startsWith('resolve.looked') || step.startsWith('resolve.concluded') ? 'shop.order' : 'pay.refund'
+      const action =
+        step.startsWith('resolve.looked') || step.startsWith('resolve.concluded') ? 'shop.order' : 'pay.refund'
       const name = `re${++number}`
       const { input, effects } = asking[action]?.(name) ?? assert.fail()
       const token = await gate.token()

@@ -50,7 +50,11 @@ export async function gatewayProcess(where: { dir: string; policies: string }): 
 }
 
 /** Starts a gateway that dies at a step of its start or recovery. @returns true if it did. */
-export async function dyingProcess(where: { dir: string; policies: string }, die: string, ms: number): Promise<boolean> {
+export async function dyingProcess(
+  where: { dir: string; policies: string },
+  die: string,
+  ms: number,
+): Promise<boolean> {
   const armed = join(where.dir, 'die')
   await writeFile(armed, die)
   const child = spawned(where, armed)
@@ -63,7 +67,12 @@ export async function dyingProcess(where: { dir: string; policies: string }, die
 function spawned(where: { dir: string; policies: string }, armed: string): ChildProcess {
   const file = new URL('./gateway-process.ts', import.meta.url).pathname
   return spawn(process.execPath, [file, where.dir, where.policies], {
-    env: { ...process.env, KEYSTAY_TEST_KEY: BACKEND_KEY, KEYSTAY_TEST_DIE: armed, NODE_COMPILE_CACHE: join(tmpdir(), 'keystay-test-compiled') },
+    env: {
+      ...process.env,
+      KEYSTAY_TEST_KEY: BACKEND_KEY,
+      KEYSTAY_TEST_DIE: armed,
+      NODE_COMPILE_CACHE: join(tmpdir(), 'keystay-test-compiled'),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }

@@ -25,7 +25,12 @@ describe('people decide', () => {
   })
 
   const hold = async (amount = 6000, charge = `ch_${++number}`) => {
-    const answer = await gate.call(token, 'pay.refund', { charge, amount, note: 'the box was empty' }, `key-${++number}`)
+    const answer = await gate.call(
+      token,
+      'pay.refund',
+      { charge, amount, note: 'the box was empty' },
+      `key-${++number}`,
+    )
     assert.deepEqual([answer.status, answer.body.status], [202, 'held'], answer.text)
     return answer
   }
@@ -60,7 +65,9 @@ describe('people decide', () => {
     it(`does not take the yes of ${who}, and writes the click down`, async () => {
       const held = await hold()
       const story = (await gate.admin('dana', 'GET', `/admin/v1/calls/${held.body.call}`)).body
-      const answer = await gate.admin(account, 'POST', `/admin/v1/calls/${held.body.call}/approve`, { card: story.card })
+      const answer = await gate.admin(account, 'POST', `/admin/v1/calls/${held.body.call}/approve`, {
+        card: story.card,
+      })
       assert.deepEqual([answer.status, answer.body.code], [status, code])
       assert.equal(pay.effects.length, 0)
     })
@@ -80,7 +87,9 @@ describe('people decide', () => {
 
   it('does not take a yes to another card', async () => {
     const held = await hold()
-    const answer = await gate.admin('dana', 'POST', `/admin/v1/calls/${held.body.call}/approve`, { card: 'hmac-sha256:00' })
+    const answer = await gate.admin('dana', 'POST', `/admin/v1/calls/${held.body.call}/approve`, {
+      card: 'hmac-sha256:00',
+    })
     assert.deepEqual([answer.status, answer.body.code], [409, 'card_changed'])
   })
 
@@ -128,7 +137,10 @@ describe('people decide', () => {
   it('freezes: nothing new, nothing approved; the thaw resumes', async () => {
     const held = await hold()
     const set = (on: boolean) => gate.admin('sam', 'PUT', '/admin/v1/switches/role:agent', { on, reason: 'looking' })
-    assert.equal((await gate.admin('dana', 'PUT', '/admin/v1/switches/all', { on: true, reason: 'x' })).body.code, 'not_eligible')
+    assert.equal(
+      (await gate.admin('dana', 'PUT', '/admin/v1/switches/all', { on: true, reason: 'x' })).body.code,
+      'not_eligible',
+    )
     assert.equal((await set(true)).status, 200)
     const refused = await gate.call(token, 'pay.refund', { charge: 'ch_f', amount: 100 }, 'f')
     assert.deepEqual([refused.status, refused.body.code], [403, 'frozen'])
@@ -148,7 +160,9 @@ describe('people decide', () => {
     const held = await hold()
     const sessions = (await gate.admin('sam', 'GET', '/admin/v1/sessions')).body
     const list = sessions.sessions ?? sessions
-    const { session } = list.find((row: { role: string; ended_at: string | null }) => row.role === 'agent' && row.ended_at === null)
+    const { session } = list.find(
+      (row: { role: string; ended_at: string | null }) => row.role === 'agent' && row.ended_at === null,
+    )
     assert.equal((await gate.admin('sam', 'POST', `/admin/v1/sessions/${session}/revoke`)).status, 200)
     assert.equal((await gate.show(token, held.body.call)).body.code, 'session_revoked')
     const story = (await gate.admin('dana', 'GET', `/admin/v1/calls/${held.body.call}`)).body

@@ -76,10 +76,34 @@ grants:
   })
 
   const refusals: [string, () => Promise<Answer>, number, string, RegExp][] = [
-    ['an action that is not granted', () => gate.call(token, 'pay.steal', {}, key()), 403, 'not_granted', /no action of this name/],
-    ['an action of nobody', () => gate.call(token, 'constructor', {}, key()), 403, 'not_granted', /no action of this name/],
-    ['an input with errors', () => gate.call(token, 'pay.refund', { charge: 'x', amount: 0 }, key()), 422, 'input_invalid', /2 errors/],
-    ['more than the ceiling', () => gate.call(token, 'pay.refund', refund(90_000), key()), 403, 'denied', /never more than 200.00 USD/],
+    [
+      'an action that is not granted',
+      () => gate.call(token, 'pay.steal', {}, key()),
+      403,
+      'not_granted',
+      /no action of this name/,
+    ],
+    [
+      'an action of nobody',
+      () => gate.call(token, 'constructor', {}, key()),
+      403,
+      'not_granted',
+      /no action of this name/,
+    ],
+    [
+      'an input with errors',
+      () => gate.call(token, 'pay.refund', { charge: 'x', amount: 0 }, key()),
+      422,
+      'input_invalid',
+      /2 errors/,
+    ],
+    [
+      'more than the ceiling',
+      () => gate.call(token, 'pay.refund', refund(90_000), key()),
+      403,
+      'denied',
+      /never more than 200.00 USD/,
+    ],
   ]
   for (const [what, ask, status, code, detail] of refusals) {
     it(`refuses ${what}, with an entry and no effect`, async () => {
@@ -113,7 +137,10 @@ grants:
     it('with another input is refused and names the member', async () => {
       const answer = await gate.call(token, 'pay.refund', refund(1001, 'ch_other'), 'twice')
       assert.deepEqual([answer.status, answer.body.code], [422, 'key_reused'])
-      assert.deepEqual(answer.body.errors.map((error: { path: string }) => error.path), ['input.amount', 'input.charge'])
+      assert.deepEqual(
+        answer.body.errors.map((error: { path: string }) => error.path),
+        ['input.amount', 'input.charge'],
+      )
     })
 
     it('belongs to its principal and to its action', async () => {
@@ -134,7 +161,9 @@ grants:
     it('names one effect when it is sent 200 times at once', async () => {
       const input = refund(500)
       const count = pay.effects.length
-      const answers = await Promise.all(Array.from({ length: 200 }, () => gate.call(token, 'pay.refund', input, 'crowd')))
+      const answers = await Promise.all(
+        Array.from({ length: 200 }, () => gate.call(token, 'pay.refund', input, 'crowd')),
+      )
       assert.equal(pay.effects.length, count + 1)
       assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200])
       assert.equal(new Set(answers.map(({ body }) => JSON.stringify([body.call, body.output]))).size, 1)
@@ -165,7 +194,10 @@ grants:
         const count = shop.effects.length
         shop.lie({ kind, method: 'POST' })
         const answer = await gate.call(token, 'shop.order', { item: 'cup' }, key())
-        assert.deepEqual([answer.status, ['unknown', 'done'].includes(answer.body.status)], [answer.body.status === 'done' ? 200 : 202, true])
+        assert.deepEqual(
+          [answer.status, ['unknown', 'done'].includes(answer.body.status)],
+          [answer.body.status === 'done' ? 200 : 202, true],
+        )
         const end = await settled(answer)
         assert.deepEqual([end.body.status, shop.effects.length - count], ['done', 1], end.text)
       })
@@ -176,7 +208,10 @@ grants:
         const count = shop.effects.length
         shop.lie({ kind, method: 'POST' })
         const end = await settled(await gate.call(token, 'shop.order', { item: 'cup' }, key()))
-        assert.deepEqual([end.body.status, end.body.problem.code, shop.effects.length - count], ['refused', 'backend_refused', 0])
+        assert.deepEqual(
+          [end.body.status, end.body.problem.code, shop.effects.length - count],
+          ['refused', 'backend_refused', 0],
+        )
       })
     }
 

@@ -75,7 +75,18 @@ grants: { echo.all: , pay.refund: { max: 200.00 USD }, pay.look: , shop.order: ,
     assert.ok(sent.includes(BACKEND_KEY))
   })
 
-  for (const kind of ['echo', 'echo_401', 'hostile_message', 'half_body', 'bad_header', 'html', 'status_with', 'reset_after', 'redirect', 'big_headers'] as const) {
+  for (const kind of [
+    'echo',
+    'echo_401',
+    'hostile_message',
+    'half_body',
+    'bad_header',
+    'html',
+    'status_with',
+    'reset_after',
+    'redirect',
+    'big_headers',
+  ] as const) {
     it(`over every adapter form, when the backend answers with ${kind}`, async () => {
       const token = await gate.token('bot', 'echo')
       for (const [action, input] of [

@@ -44,7 +44,9 @@ grants:
   it('lets exactly ten of a thousand through a budget with room for ten', async () => {
     const token = await gate.token()
     const answers = await Promise.all(
-      Array.from({ length: 1000 }, (_, n) => gate.call(token, 'pay.refund', { charge: `ch_${n}`, amount: 5000 }, `k-${n}`)),
+      Array.from({ length: 1000 }, (_, n) =>
+        gate.call(token, 'pay.refund', { charge: `ch_${n}`, amount: 5000 }, `k-${n}`),
+      ),
     )
     const statuses = answers.map(({ status }) => status)
     assert.equal(pay.effects.length, 10)
@@ -115,12 +117,19 @@ grants:
 
   it('stops who guesses: 300 refusals an hour, then nothing is asked of the backend', async () => {
     const token = await gate.token()
-    await Promise.all(Array.from({ length: 300 }, (_, n) => gate.call(token, 'pay.refund', { charge: `ch_${n}`, amount: 30_000 }, `g-${n}`)))
+    await Promise.all(
+      Array.from({ length: 300 }, (_, n) =>
+        gate.call(token, 'pay.refund', { charge: `ch_${n}`, amount: 30_000 }, `g-${n}`),
+      ),
+    )
     const seen = pay.seen.length
     const answer = await gate.call(token, 'pay.refund', { charge: 'ch_1', amount: 100 }, 'honest')
     assert.deepEqual([answer.status, answer.body.because], [429, ['grants.pay.refund.attempts']])
     assert.equal(pay.seen.length, seen)
-    assert.equal((await gate.call(await gate.token('other-bot'), 'pay.refund', { charge: 'ch_1', amount: 100 }, 'k')).status, 200)
+    assert.equal(
+      (await gate.call(await gate.token('other-bot'), 'pay.refund', { charge: 'ch_1', amount: 100 }, 'k')).status,
+      200,
+    )
   })
 
   it('shows an agent what it may do and what is left', async () => {
@@ -130,7 +139,10 @@ grants:
     const names = body.actions.map((action: { name: string }) => action.name)
     assert.deepEqual(names, ['blind.note', 'pay.look', 'pay.refund', 'shop.order'])
     const refund = body.actions[2]
-    assert.match(refund.description, /At most 200.00 USD at once. 500.00 USD per day. Above 50.00 USD: 1 of finance must approve/)
+    assert.match(
+      refund.description,
+      /At most 200.00 USD at once. 500.00 USD per day. Above 50.00 USD: 1 of finance must approve/,
+    )
     assert.deepEqual([refund.effect, refund.limits[0].used, refund.limits[0].left], ['write', 3000, 47_000])
   })
 })

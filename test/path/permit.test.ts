@@ -62,7 +62,11 @@ describe('a permit lasts 700 ms', () => {
     const answer = await gate.call(token, 'pay.refund', { charge: 'ch_1', amount: 100 }, 'a')
     assert.notEqual(await frozen, null)
     between = null
-    assert.deepEqual([answer.status, answer.body.code, pay.effects.length], [503, 'backend_unavailable', 0], answer.text)
+    assert.deepEqual(
+      [answer.status, answer.body.code, pay.effects.length],
+      [503, 'backend_unavailable', 0],
+      answer.text,
+    )
     await gate.running.gateway.people.setSwitch(sam, 'all', false, 'out')
     assert.equal((await gate.call(token, 'pay.refund', { charge: 'ch_1', amount: 100 }, 'a')).status, 200)
   })

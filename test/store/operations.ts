@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Signer } from '../../gateway/core/checkpoint-note.ts'
@@ -9,9 +9,17 @@ import type { Want } from '../../gateway/core/types.ts'
 import { openStore } from '../../gateway/store/open.ts'
 import type { OpenStore, OpenStoreOptions } from '../../gateway/store/open.ts'
 
-/** A fresh directory; nothing of it outlives the machine's temporary files. */
+/** In a directory of its own, which the end of the run takes away. */
 export function freshFile(): string {
-  return join(mkdtempSync(join(tmpdir(), 'keystay-store-')), 'data', 'keystay.db')
+  return join(freshDirectory(), 'data', 'keystay.db')
+}
+
+const directories: string[] = []
+
+export function freshDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'keystay-store-'))
+  directories.push(directory)
+  return directory
 }
 
 export function newSigner(name = 'keystay.local/test'): Signer {
@@ -24,7 +32,12 @@ function newId(prefix: string): string {
 
 /** A store that a failed test left open would keep its thread, and the run would never end. */
 const opened: OpenStore[] = []
-if (typeof after === 'function') after(() => Promise.all(opened.map((store) => store.close())))
+if (typeof after === 'function') {
+  after(async () => {
+    await Promise.all(opened.map((store) => store.close()))
+    for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+  })
+}
 
 export async function open(file: string, options: Partial<OpenStoreOptions> = {}): Promise<OpenStore> {
   const store = await openStore({ file, signer: newSigner(), strictClock: false, onLate: () => {}, ...options })

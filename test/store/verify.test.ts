@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PassThrough } from 'node:stream'
@@ -10,13 +9,13 @@ import { append, EMPTY, leafHash, rootOf } from '../../gateway/core/merkle.ts'
 import { exportLedger } from '../../gateway/store/export.ts'
 import { verifyExport, verifyStore } from '../../gateway/store/verify.ts'
 import type { Report } from '../../gateway/store/verify.ts'
-import { admit, done, freshFile, issue, newSigner, note, open } from './operations.ts'
+import { admit, done, freshDirectory, freshFile, issue, newSigner, note, open } from './operations.ts'
 
 const signer = newSigner()
 const vkey = vkeyOf(signer.name, signer.privateKey)
 const file = freshFile()
 const exported = `${file}.export`
-const directory = mkdtempSync(join(tmpdir(), 'keystay-verify-'))
+const directory = freshDirectory()
 let copies = 0
 
 before(async () => {

@@ -19,7 +19,13 @@ describe('a Stripe of another maker, read with the official package', function (
     server = createExpressApp().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
-    stripe = new Stripe('sk_test_reader', { host: '127.0.0.1', port, protocol: 'http', maxNetworkRetries: 0, telemetry: false })
+    stripe = new Stripe('sk_test_reader', {
+      host: '127.0.0.1',
+      port,
+      protocol: 'http',
+      maxNetworkRetries: 0,
+      telemetry: false,
+    })
     const url = `http://127.0.0.1:${port}`
     where = await company({ pay: url, shop: url, blind: url })
     gate = await house(where)
@@ -34,10 +40,13 @@ describe('a Stripe of another maker, read with the official package', function (
   it('holds exactly the refunds that were allowed, each with its call', async () => {
     const token = await gate.token()
     const charges = await Promise.all(
-      [12_000, 12_000, 30_000, 12_000].map((amount) => stripe.charges.create({ amount, currency: 'usd', source: 'tok_visa' })),
+      [12_000, 12_000, 30_000, 12_000].map((amount) =>
+        stripe.charges.create({ amount, currency: 'usd', source: 'tok_visa' }),
+      ),
     )
     const [small, held, large, rejected] = charges.map(({ id }) => id)
-    const ask = (charge: string | undefined, amount: number, key: string) => gate.call(token, 'pay.refund', { charge, amount }, key)
+    const ask = (charge: string | undefined, amount: number, key: string) =>
+      gate.call(token, 'pay.refund', { charge, amount }, key)
 
     const done = await ask(small, 3000, 'small')
     assert.equal(done.status, 200, done.text)
@@ -52,6 +61,12 @@ describe('a Stripe of another maker, read with the official package', function (
 
     const refunds = await stripe.refunds.list({ limit: 100 })
     const found = refunds.data.map(({ charge, amount, metadata }) => [charge, amount, metadata?.['keystay_call']])
-    assert.deepEqual(found.sort(), [[small, 3000, done.body.call], [held, 12_000, waiting.body.call]].sort())
+    assert.deepEqual(
+      found.sort(),
+      [
+        [small, 3000, done.body.call],
+        [held, 12_000, waiting.body.call],
+      ].sort(),
+    )
   })
 })

@@ -17,7 +17,8 @@ export function attemptStarts(working: Working, operation: Start): Started {
   if (call.state !== 'unknown') return { kind: 'refused', reason: 'state', call }
   const ended = working.sessions.get(call.session)?.ended_reason
   if (ended === 'revoked' || ended === 'role_removed') return { kind: 'refused', reason: 'revoked', call }
-  if (frozenBy(working.switches, call.role, call.action, call.effect) !== null) return { kind: 'refused', reason: 'frozen', call }
+  if (frozenBy(working.switches, call.role, call.action, call.effect) !== null)
+    return { kind: 'refused', reason: 'frozen', call }
   const attempt = call.attempt + 1
   const about = { call: call.id, session: call.session }
   const entry = write(working, 'call.started', { ...callFields(call), attempt, reserve: [] }, about)
@@ -83,7 +84,16 @@ function done(
   )
   const replay_until = working.now + operation.replay_ms
   const { evidence } = outcome
-  return put(working, { ...call, state: 'done', doubt: [], evidence, detail: null, replay_until, entry, updated_at: working.now })
+  return put(working, {
+    ...call,
+    state: 'done',
+    doubt: [],
+    evidence,
+    detail: null,
+    replay_until,
+    entry,
+    updated_at: working.now,
+  })
 }
 
 function refused(working: Working, call: Call, outcome: Extract<Outcome, { kind: 'refused' }>): Call {
@@ -163,7 +173,10 @@ export function found(working: Working, operation: Reconcile): Settled {
   const { reason } = operation
   if (operation.found === 'cannot_tell') {
     const entry = write(working, 'call.needs_human', { ...callFields(call), reason }, about)
-    return { kind: 'settled', call: put(working, { ...call, state: 'needs_human', detail: reason, entry, updated_at: working.now }) }
+    return {
+      kind: 'settled',
+      call: put(working, { ...call, state: 'needs_human', detail: reason, entry, updated_at: working.now }),
+    }
   }
   const at = call.intent_at ?? working.now
   const { output } = operation

@@ -46,7 +46,11 @@ export function opens(working: Working, operation: Admit): Admitted {
   reserve(working, decision.reserve)
   return decision.verdict === 'hold'
     ? { kind: 'held', call: hold(working, call, plan, decision, reported) }
-    : { kind: 'started', call: begin(working, call, decision.reserve, operation.timeout_ms, reported), begun: working.begun }
+    : {
+        kind: 'started',
+        call: begin(working, call, decision.reserve, operation.timeout_ms, reported),
+        begun: working.begun,
+      }
 }
 
 /** The intent: from here on the call may have an effect. */
@@ -77,6 +81,8 @@ export function begin(
     state: 'executing',
     bound: call.key !== null,
     reserve: reserved,
+    card: null,
+    expires_at: null,
     attempt: 1,
     intent_at: now,
     not_after: now + timeout_ms,
@@ -98,7 +104,10 @@ export function hold(
   const expires_at = now + decision.expires_ms
   // The card is new: what was said to another card counts no more.
   const need: NeedState[] = decision.need.map((line) => ({ ...line, have: 0 }))
-  const card = cardOf({ call: call.id, request: plan.request, cost: plan.cost, need, expires_at }, saltOf(working, call.id))
+  const card = cardOf(
+    { call: call.id, request: plan.request, cost: plan.cost, need, expires_at },
+    saltOf(working, call.id),
+  )
   const entry = write(
     working,
     'call.held',

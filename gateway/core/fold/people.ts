@@ -28,7 +28,10 @@ export function approves(working: Working, operation: Approve): Approved {
   const before = working.calls.get(operation.call)
   if (before === undefined) return { kind: 'no_such_call' }
   if (before.state !== 'held') {
-    return { kind: before.state === 'expired' || before.state === 'cancelled' ? before.state : 'already_decided', call: before }
+    return {
+      kind: before.state === 'expired' || before.state === 'cancelled' ? before.state : 'already_decided',
+      call: before,
+    }
   }
   const { approval, plan } = operation
   if (expired(before, working.now)) return { kind: 'expired', call: expire(working, before) }
@@ -36,9 +39,11 @@ export function approves(working: Working, operation: Approve): Approved {
   if (isBarred(approval.person, approval.groups, before.barred)) return { kind: 'own_call', call: before }
   if (isBarred(approval.person, approval.groups, plan.barred)) return { kind: 'own_call', call: before }
   if (!before.need.some(({ of }) => approval.groups.includes(of))) return { kind: 'not_eligible', call: before }
-  if (before.approvals.some(({ person }) => person === approval.person)) return { kind: 'already_decided', call: before }
+  if (before.approvals.some(({ person }) => person === approval.person))
+    return { kind: 'already_decided', call: before }
   if (before.card !== approval.card) return { kind: 'card_changed', call: before }
-  if (frozenBy(working.switches, before.role, before.action, before.effect) !== null) return { kind: 'frozen', call: before }
+  if (frozenBy(working.switches, before.role, before.action, before.effect) !== null)
+    return { kind: 'frozen', call: before }
   if (isStale(working, operation)) return { kind: 'stale' }
 
   const approvals = [...before.approvals, { ...approval, at: working.now }]
@@ -53,7 +58,10 @@ export function approves(working: Working, operation: Approve): Approved {
   release(working, before.reserve)
   if (afresh !== null) {
     reserve(working, afresh.reserve)
-    return { kind: 'card_changed', call: hold(working, before, plan, afresh, reported, 'what would be approved has changed') }
+    return {
+      kind: 'card_changed',
+      call: hold(working, before, plan, afresh, reported, 'what would be approved has changed'),
+    }
   }
   reserve(working, decision.reserve)
   const entry = write(
@@ -70,9 +78,21 @@ export function approves(working: Working, operation: Approve): Approved {
     { call: before.id, session: before.session },
   )
   const need = decision.verdict === 'hold' ? decision.need : before.need.map((line) => ({ ...line, have: line.count }))
-  const approved: Call = { ...before, policy: plan.policy, reserve: decision.reserve, need, approvals, entry, updated_at: working.now }
+  const approved: Call = {
+    ...before,
+    policy: plan.policy,
+    reserve: decision.reserve,
+    need,
+    approvals,
+    entry,
+    updated_at: working.now,
+  }
   if (decision.verdict === 'hold') return { kind: 'held', call: put(working, approved) }
-  return { kind: 'started', call: begin(working, approved, decision.reserve, operation.timeout_ms, reported), begun: working.begun }
+  return {
+    kind: 'started',
+    call: begin(working, approved, decision.reserve, operation.timeout_ms, reported),
+    begun: working.begun,
+  }
 }
 
 /** Another request, cost or need: what was said counts no more, and people are asked again. null: the card stands. */
@@ -88,7 +108,12 @@ function heldAfresh(working: Working, call: Call, operation: Approve, decision: 
   const again = admit(plan, useOf(working, call.reserve, []))
   if (again.verdict === 'hold') return again
   // The policy asks nobody about the new request; those who were asked about the old one still see it first.
-  return { verdict: 'hold', reserve: [...decision.reserve, plan.holds], need: call.need, expires_ms: expires_at - working.now }
+  return {
+    verdict: 'hold',
+    reserve: [...decision.reserve, plan.holds],
+    need: call.need,
+    expires_ms: expires_at - working.now,
+  }
 }
 
 function recheckDenied(working: Working, call: Call, because: Parameters<typeof detailOf>[0], code: string): Call {
@@ -97,10 +122,27 @@ function recheckDenied(working: Working, call: Call, because: Parameters<typeof 
   const entry = write(
     working,
     'call.denied',
-    { ...callFields(call), code, because: lines, recheck: true, digests: digestsOf(working, call.id), release: moved(call.reserve) },
+    {
+      ...callFields(call),
+      code,
+      because: lines,
+      recheck: true,
+      digests: digestsOf(working, call.id),
+      release: moved(call.reserve),
+    },
     { call: call.id, session: call.session },
   )
-  return put(working, { ...call, state: 'denied', code, because: lines, detail: detailOf(because), card: null, entry, updated_at: working.now })
+  return put(working, {
+    ...call,
+    state: 'denied',
+    code,
+    because: lines,
+    detail: detailOf(because),
+    card: null,
+    expires_at: null,
+    entry,
+    updated_at: working.now,
+  })
 }
 
 /** One no ends it. */
@@ -113,7 +155,10 @@ export function rejects(working: Working, operation: Reject): Rejected {
   if (isBarred(id, groups, call.barred)) return { kind: 'own_call', call }
   if (!call.need.some(({ of }) => groups.includes(of))) return { kind: 'not_eligible', call }
   const detail = `Rejected by ${operation.person.name}: ${operation.reason}`
-  return { kind: 'rejected', call: end(working, call, 'rejected', 'call.rejected', detail, { person: id, reason: operation.reason }) }
+  return {
+    kind: 'rejected',
+    call: end(working, call, 'rejected', 'call.rejected', detail, { person: id, reason: operation.reason }),
+  }
 }
 
 /** The principal takes a held call back; the owner of an attempt gives up one of which no byte left. */
@@ -139,12 +184,21 @@ export function settlesByPerson(working: Working, operation: PersonSettles): Per
   if (call.state !== 'needs_human') return { kind: 'not_open', call }
   const { person, outcome, reason } = operation
   if (isBarred(person.id, person.groups, call.barred)) return { kind: 'own_call', call }
-  if (call.settles.some((word) => word.person === person.id && word.outcome === outcome)) return { kind: 'same_person', call }
-  const settles = [...call.settles.filter((word) => word.person !== person.id), { person: person.id, outcome, reason, at: working.now }]
+  if (call.settles.some((word) => word.person === person.id && word.outcome === outcome))
+    return { kind: 'same_person', call }
+  const settles = [
+    ...call.settles.filter((word) => word.person !== person.id),
+    { person: person.id, outcome, reason, at: working.now },
+  ]
   const agree = settles.filter((word) => word.outcome === outcome)
   const about = { call: call.id, session: call.session }
   if (agree.length < 2) {
-    const entry = write(working, 'call.needs_human', { ...callFields(call), person: person.id, says: outcome, reason }, about)
+    const entry = write(
+      working,
+      'call.needs_human',
+      { ...callFields(call), person: person.id, says: outcome, reason },
+      about,
+    )
     return { kind: 'one_more', call: put(working, { ...call, settles, entry, updated_at: working.now }) }
   }
   const at = call.intent_at ?? working.now
@@ -161,7 +215,10 @@ export function settlesByPerson(working: Working, operation: PersonSettles): Per
     about,
   )
   const detail = outcome === 'done' ? 'Two people found that it happened.' : 'Two people found that it did not happen.'
-  return { kind: 'settled', call: put(working, { ...call, state: outcome, settles, detail, doubt: [], entry, updated_at: working.now }) }
+  return {
+    kind: 'settled',
+    call: put(working, { ...call, state: outcome, settles, detail, doubt: [], entry, updated_at: working.now }),
+  }
 }
 
 export function cancel(working: Working, call: Call, reason: string, by = 'gateway'): Call {
@@ -187,7 +244,16 @@ function end(
     { ...callFields(call), ...fields, release: moved(call.reserve) },
     { call: call.id, session: call.session },
   )
-  return put(working, { ...call, state, code: state, detail, card: null, entry, updated_at: working.now })
+  return put(working, {
+    ...call,
+    state,
+    code: state,
+    detail,
+    card: null,
+    expires_at: null,
+    entry,
+    updated_at: working.now,
+  })
 }
 
 function expired(call: Call, now: number): boolean {

@@ -71,7 +71,12 @@ export function ended(working: Working, operation: EndSession): Ended {
   const row: SessionRow = { ...session, ended_at: working.now, ended_reason: reason }
   working.sessions.set(row.id, row)
   working.changed.sessions.add(row.id)
-  write(working, 'session.ended', { session: row.id, role: row.role, principal: row.principal, reason, by }, { session: row.id })
+  write(
+    working,
+    'session.ended',
+    { session: row.id, role: row.role, principal: row.principal, reason, by },
+    { session: row.id },
+  )
   if (reason !== 'logout') {
     for (const call of working.calls.values()) {
       const waits = call.state === 'held' || call.state === 'intent'
@@ -90,10 +95,19 @@ export function switched(working: Working, operation: SetSwitch): { entry: strin
 }
 
 /** Plans weighed under the one before go back to be weighed again. */
-export function policyLoaded(working: Working, operation: { digest: string; texts: LoadPolicy['texts'] }): { entry: string } {
+export function policyLoaded(
+  working: Working,
+  operation: { digest: string; texts: LoadPolicy['texts'] },
+): { entry: string } {
   const { digest, texts } = operation
   const before = working.policy
   working.policy = digest
   working.texts.push({ digest, texts })
-  return { entry: write(working, 'policy.loaded', { policy: digest, before: before === '' ? null : before, files: texts.map(({ path }) => path) }) }
+  return {
+    entry: write(working, 'policy.loaded', {
+      policy: digest,
+      before: before === '' ? null : before,
+      files: texts.map(({ path }) => path),
+    }),
+  }
 }
