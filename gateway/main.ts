@@ -5,25 +5,35 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { adapters } from '../adapters/index.ts'
 import type { Operation, ResultOf } from './core/operations.ts'
 import { formatFinding } from './core/compile.ts'
-import type { Json, Policy } from './core/types.ts'
+import type { Json, Policy, SecretRef } from './core/types.ts'
 import { adminApp } from './doors/admin-app.ts'
 import { agentApp } from './doors/agent-app.ts'
 import type { DoorParts } from './doors/frame.ts'
 import { listen } from './doors/server.ts'
 import { devIssuer } from './identity/dev-issuer.ts'
 import { identity } from './identity/identity.ts'
+import type { Level } from './config.ts'
+import { openLog } from './log.ts'
+import type { Log } from './log.ts'
+import { openMetrics } from './metrics.ts'
 import { changes } from './pipeline/changes.ts'
 import { openBackends } from './pipeline/execute.ts'
 import type { Gateway } from './pipeline/gateway.ts'
 import type { Clock, House } from './pipeline/house.ts'
 import { newId } from './pipeline/ids.ts'
+import { late } from './pipeline/late.ts'
 import { openGateway } from './pipeline/open.ts'
+import { quiet } from './pipeline/quiet.ts'
+import { loading } from './pipeline/seed.ts'
 import { loadPolicy } from './policy-dir.ts'
+import { watchPolicy } from './reload.ts'
+import type { Watch } from './reload.ts'
 import { ledgerKey } from './secrets/ledger-key.ts'
 import { openSecrets } from './secrets/open.ts'
 import type { SecretEvent, Secrets } from './secrets/open.ts'
 import { openStore } from './store/open.ts'
 import type { OpenStore } from './store/open.ts'
+import { VERSION } from './version.ts'
 
 /** What `keystay serve` runs with; the command line and KEYSTAY_… variables become this (config.ts). */
 export interface ServeOptions {
@@ -43,12 +53,18 @@ export interface ServeOptions {
   readonly strictClock: boolean
   readonly publicUrl?: string
   readonly adminUrl?: string
-  /** Lines for the operator; stderr by default. */
+  /** Lines for the operator; JSON lines on stderr by default. */
   readonly log?: (line: string) => void
+  /** Lines below it are left out; `info` unless said. */
+  readonly logLevel?: Level
+  /** How often the policy directory is looked at, ms; 500 unless said. Only tests are in a hurry. */
+  readonly lookEvery_ms?: number
   /** Named steps of a call, in order; only the kill harness listens. */
   readonly step?: (name: string) => void
   /** The store's thread; only the kill harness brings its own. */
   readonly workerUrl?: URL
+  /** How long the ledger may take to answer, ms; only a test says another time than 5 s. */
+  readonly ledgerDeadline_ms?: number
 }
 
 export interface Running {
@@ -61,7 +77,7 @@ export interface Running {
   readonly ledger: { readonly size: number; readonly key: string; readonly keyMade: boolean }
   /** Calls that an earlier process left unfinished. */
   readonly taken: number
-  /** Drains: no new calls, running ones may end, at most `drain_ms` (30 s). */
+  /** Drains: `/readyz` says 503 at once, no new calls, running ones may end; all of it in at most `drain_ms` (30 s). */
   stop(drain_ms?: number): Promise<void>
 }
 
@@ -82,22 +98,19 @@ export class StartError extends Error {
  * @throws StartError, or the error of a port that cannot be bound; nothing is left open then.
  */
 export async function serve(options: ServeOptions): Promise<Running> {
-  const log = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`))
   const undo: (() => Promise<unknown>)[] = []
   try {
-    return await compose(options, log, undo)
+    return await compose(options, undo)
   } catch (error) {
     for (const close of undo.toReversed()) await close().catch(() => {})
     throw error
   }
 }
 
-async function compose(
-  options: ServeOptions,
-  log: (line: string) => void,
-  undo: (() => Promise<unknown>)[],
-): Promise<Running> {
-  const policy = await policyOf(options, log)
+async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]): Promise<Running> {
+  let scrub = (text: string): string => text
+  const log = openLog({ level: options.logLevel, scrub: (text) => scrub(text), line: options.log })
+  let policy = await policyOf(options, log)
   const clock: Clock = {
     now: Date.now,
     monotonic: () => performance.now(),
@@ -112,6 +125,7 @@ async function compose(
     onEvent: (event) => note(event),
     dev: options.dev,
   }).catch(startError)
+  scrub = secrets.scrub.text
   undo.push(async () => secrets.close())
   await checkSecrets(policy, secrets, log)
 
@@ -124,60 +138,76 @@ async function compose(
   ).catch(startError)
   if (key.created)
     log(
+      'info',
       `made a key that signs the ledger: ${options.ledgerKey ?? `${file}.ledger-key`} (keep a copy: it proves the ledger)`,
     )
   const name = options.ledgerName ?? 'keystay.ledger'
 
-  let late: (operation: Operation, result: ResultOf<Operation>) => void = () => {}
-  const store = await openStore({
+  let onLate: (operation: Operation, result: ResultOf<Operation>) => void = () => {}
+  const metrics = openMetrics(clock.monotonic)
+  const opened = await openStore({
     file,
     signer: { name, privateKey: key.privateKey },
     strictClock: options.strictClock,
-    log,
-    onLate: (operation, result) => late(operation, result),
+    log: (line) => log('warn', line),
+    onBatch: metrics.batch,
+    onLate: (operation, result) => onLate(operation, result),
     ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
+    ...(options.ledgerDeadline_ms === undefined ? {} : { deadline_ms: options.ledgerDeadline_ms }),
   })
+  const store = metrics.store(opened)
   undo.push(() => store.close())
 
   const backends = connected(() => openBackends(policy.backends, adapters, (ref) => secrets.get(ref)))
   undo.push(() => backends.close())
 
   let adminUrl = options.adminUrl ?? ''
+  let watch: Watch | null = null
   const house: House = {
     policy: () => policy,
+    invalidPolicy: () => watch?.invalid() ?? null,
     store,
-    backends,
+    backends: metrics.backends(backends),
     clock: { ...clock, now: () => Math.max(clock.now(), store.lastAt()) },
     random: (bytes) => randomBytes(bytes),
     scrub: (value) => secrets.scrub.json(value),
     changes: changes(),
+    quiet: quiet(),
     running: new Map(),
     holds: new Map(),
     adminUrl: () => adminUrl,
     step: options.step ?? (() => {}),
-    log: (line, fields) => log(secrets.scrub.text(fields === undefined ? line : `${line} ${JSON.stringify(fields)}`)),
+    log: (line, fields) => log('warn', line, fields),
     stopping: false,
   }
-  late = (operation, result) => undoLate(house, operation, result)
+  onLate = (operation, result) => late(house, operation, result)
   await startEntries(store, policy, options, early)
   note = (event) => void noteSecret(house, event)
 
-  const { gateway, taken, stop } = await openGateway(house)
+  const corridor = await openGateway(house)
+  const { taken, stop } = corridor
   undo.push(() => stop(0))
+  const gateway = metrics.gateway(corridor.gateway)
+  await metrics.open(house, VERSION)
   const parts: DoorParts = {
     gateway,
     identity: identity({
       store,
       policy: house.policy,
       now: house.clock.now,
+      monotonic: clock.monotonic,
       random: house.random,
       newSessionId: () => newId(house, 'ses'),
       dev: options.dev ? await devIssuer({ now: house.clock.now, random: house.random }) : null,
     }),
     scrub: (text) => secrets.scrub.text(text),
     now: house.clock.now,
+    metrics,
+    ledger: { checkpoint: opened.checkpoint, vkey: opened.vkey },
     fault: (error) =>
-      house.log('a fault of ours', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+      log('error', 'a fault of ours', {
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
   }
   const refused = (code: string, source: string): void => gateway.refused(code, source)
   const agents = await listen(agentApp(parts), address(options.listen), refused)
@@ -187,34 +217,52 @@ async function compose(
   adminUrl = options.adminUrl ?? people.url
   const { size } = await store.head()
 
+  const use = (next: Policy): void => void (policy = next)
+  const secret = (ref: SecretRef): Promise<unknown> => secrets.get(ref)
+  const watching = watchPolicy(options.policies, { house, backends, secret, use, log }, options.lookEvery_ms)
+  watch = watching
+  undo.push(() => watching.close())
+
   let stopped: Promise<void> | undefined
   const shut = async (drain_ms: number): Promise<void> => {
-    const doors = Promise.all([agents.close(drain_ms), people.close(drain_ms)])
-    await stop(drain_ms)
-    await doors
-    await backends.close()
+    const over = clock.monotonic() + drain_ms
+    const left = (): number => Math.max(0, over - clock.monotonic())
+    log('info', 'stopping: no new calls; those that run may end', { running: house.running.size, drain_ms })
+    // No change of the policy begins any more; one that waits for the ledger gives up once the corridor stops.
+    const watched = watching.close()
+    // The doors answer meanwhile: /readyz with 503, new calls with `overloaded`, repeats and looks as ever.
+    await stop(left())
+    await Promise.all([agents.close(left()), people.close(left())])
+    await watched
+    // Once more, for what a request that was under way has begun, and for the last refused ones.
+    await stop(left())
+    // An adapter closes once its backend has answered. After the time an answer is not waited for: the next start finds out.
+    await Promise.race([backends.close(), clock.sleep(left())])
     secrets.close()
     await store.close()
   }
+  log('info', 'serving', { agents: agents.url, people: people.url, policy: policy.digest, entries: size, taken })
   return {
     gateway,
     agentUrl: agents.url,
     adminUrl: people.url,
-    policyDigest: policy.digest,
+    get policyDigest() {
+      return policy.digest
+    },
     ledger: { size, key: name, keyMade: key.created },
     taken,
     stop: (drain_ms = 30_000) => (stopped ??= shut(drain_ms)),
   }
 }
 
-async function policyOf(options: ServeOptions, log: (line: string) => void): Promise<Policy> {
+async function policyOf(options: ServeOptions, log: Log): Promise<Policy> {
   const loaded = await loadPolicy(options.policies).catch(startError)
   if (!loaded.ok) {
     const count = loaded.findings.length
     const head = `The policy in ${options.policies} has ${count === 1 ? 'an error' : `${count} errors`}; nothing was started.`
     throw new StartError([head, ...loaded.findings.map(formatFinding)].join('\n\n'), 3)
   }
-  for (const warning of loaded.warnings) log(formatFinding(warning))
+  for (const warning of loaded.warnings) log('warn', formatFinding(warning))
   return loaded.policy
 }
 
@@ -232,11 +280,11 @@ function startError(error: Error): never {
 }
 
 /** Every ref that a backend names is fetched once: a wrong name is a start error, not the first agent's 503. */
-async function checkSecrets(policy: Policy, secrets: Secrets, log: (line: string) => void): Promise<void> {
+async function checkSecrets(policy: Policy, secrets: Secrets, log: Log): Promise<void> {
   for (const backend of policy.backends.values()) {
     for (const ref of backend.secrets) {
       if (ref.startsWith('env:'))
-        log(`backend ${backend.name}: ${ref} is meant for development; a file or a vault keeps a key better`)
+        log('warn', `backend ${backend.name}: ${ref} is meant for development; a file or a vault keeps a key better`)
       await secrets.get(ref).catch((error: Error) => {
         throw new StartError(`backend ${backend.name}: ${error.message}`)
       })
@@ -256,7 +304,7 @@ async function startEntries(
     fields: { version: VERSION, dev: options.dev, policy: policy.digest },
   })
   for (const event of early) await store.write({ op: 'note', kind: event.kind, fields: secretFields(event) })
-  await store.write({ op: 'policy', digest: policy.digest, texts: policy.texts })
+  await store.write(await loading(store, policy, Math.max(Date.now(), store.lastAt())))
 }
 
 async function noteSecret(house: House, event: SecretEvent): Promise<void> {
@@ -271,24 +319,8 @@ function secretFields({ ref, reason }: SecretEvent): { [name: string]: Json } {
   return reason === undefined ? { ref } : { ref, reason }
 }
 
-/**
- * The ledger answered after its operation was told no. A call that it started has nobody who runs it: nothing of it was
- * sent, so it is settled as that.
- */
-function undoLate(house: House, operation: Operation, result: ResultOf<Operation>): void {
-  if (!('kind' in result) || result.kind !== 'started') return
-  const { call } = result
-  const outcome = { kind: 'not_sent', reason: 'the ledger answered too late' } as const
-  house.log('the ledger answered too late', { operation: operation.op, call: call.id })
-  house.store
-    .write({ op: 'settle', call: call.id, attempt: call.attempt, outcome, output: null, replay_ms: 0 })
-    .catch((error: Error) => house.log('a late call waits for the next start', { call: call.id, error: error.message }))
-}
-
 /** `HOST:PORT` or `[v6]:PORT`, checked by config.ts. */
 function address(text: string): { host: string; port: number } {
   const at = text.lastIndexOf(':')
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
 }
-
-export const VERSION = '0.1.0'

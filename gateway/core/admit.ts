@@ -1,5 +1,16 @@
 import { formatAmount } from './money.ts'
-import type { Amount, Approval, Because, Decision, LimitState, LimitView, NeedState, Plan, Want } from './types.ts'
+import type {
+  Amount,
+  Approval,
+  Because,
+  Decision,
+  LimitState,
+  LimitView,
+  Need,
+  NeedState,
+  Plan,
+  Want,
+} from './types.ts'
 import { resetsAt, usedAt } from './window.ts'
 
 /** What use and people have come to, where the rows are locked. */
@@ -25,25 +36,30 @@ export function admit(plan: Plan, use: Use): Decision {
   }
 
   const reserve = once(plan.want)
-  const applying = plan.need.filter((need) => need.when === null || reaches(need.when, plan, use))
+  const applying = plan.need.filter((need) => !need.report && applies(need, plan, use))
   const need: NeedState[] = applying.map(({ line, count, of, passkey }) => {
     return { line, count, of, passkey, have: have(of, use.approvals, plan.barred) }
   })
   if (need.every(({ have, count }) => have >= count)) return { verdict: 'allow', reserve, need }
 
-  if (exceeds(plan.holds, use)) {
+  // A call that is held already has its place among the open holds, whatever the maximum is today.
+  const holds = use.own.some(({ limit }) => limit === plan.holds.limit)
+  if (!holds && exceeds(plan.holds, use)) {
     return { verdict: 'deny', code: 'rate_limited', because: [spentLine(plan.holds)], retry_at: null }
   }
   const expires_ms = Math.min(...applying.map((line) => line.expires_ms))
   return { verdict: 'hold', reserve: once([...reserve, plan.holds]), need, expires_ms }
 }
 
-/** Lines in report mode that use would have refused. */
+/** Lines in report mode that would have refused, or asked people. */
 export function reportedBy(plan: Plan, use: Use): string[] {
-  return [
-    ...plan.reported,
-    ...plan.want.filter((want) => want.report && exceeds(want, use)).map((want) => want.because),
-  ]
+  const wants = plan.want.filter((want) => want.report && exceeds(want, use)).map((want) => want.because)
+  const needs = plan.need.filter((need) => need.report && applies(need, plan, use)).map(({ line }) => line)
+  return [...plan.reported, ...wants, ...needs]
+}
+
+function applies(need: Need, plan: Plan, use: Use): boolean {
+  return need.when === null || reaches(need.when, plan, use)
 }
 
 /** What one limit looks like now: settled use in its window, what is held, what is left. */
@@ -99,10 +115,14 @@ function reaches(when: { limit: string; above: number; up_to: number | null }, p
   return sum > when.above && (when.up_to === null || sum <= when.up_to)
 }
 
-/** A counter that several lines touch is moved once. */
+/** A counter that several lines touch is moved once, by the most that any of them takes. */
 function once(wants: readonly Want[]): Want[] {
-  const seen = new Set<string>()
-  return wants.filter(({ limit }) => !seen.has(limit) && seen.add(limit))
+  const moved = new Map<string, Want>()
+  for (const want of wants) {
+    const before = moved.get(want.limit)
+    if (before === undefined || before.amount < want.amount) moved.set(want.limit, want)
+  }
+  return [...moved.values()]
 }
 
 function retryAt(spent: readonly Want[], use: Use): number | null {

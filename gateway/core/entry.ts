@@ -25,3 +25,6 @@ export function digestOf(saltHex: string, text: string): string {
   // As text with its encoding: Node 24 takes six times as long over a key that is given as bytes.
   return `hmac-sha256:${createHmac('sha256', saltHex, { encoding: 'hex' }).update(text, 'utf8').digest('hex')}`
 }
+
+/** What lies beside the ledger for a call, in the order of an export; an entry holds a digest of each. */
+export const BODY_NAMES = ['question', 'input', 'facts', 'request', 'output', 'earlier'] as const

@@ -106,7 +106,8 @@ const functions: CelFunc[] = [
   }),
 ]
 
-export const environment = celEnv({ funcs: functions })
+// Said in full: the package's types are emitted.
+export const environment: ReturnType<typeof celEnv> = celEnv({ funcs: functions })
 
 const PATTERN_MAX = 500
 const PROGRAM_MAX = 5000

@@ -95,9 +95,11 @@ export function findIndex(lint: Lint, expr: Expr, operand: Expr, index: Expr, at
     const member = step(lint, operand, object, key.literal, where)
     if (member === null) return { type: 'any' }
     guarded(lint, expr, member.type, at, where)
-    // a member whose name holds a dot has no dotted path; the whole object is read then
-    const read = key.literal.includes('.') ? object.read : member.read
-    return { ...member, type: present(member.type), ...(read === undefined ? {} : { read }) }
+    const { read, ...found } = { ...member, type: present(member.type) }
+    if (!key.literal.includes('.')) return read === undefined ? found : { ...found, read }
+    // a member whose name holds a dot has no dotted path, nor has what is below it: the whole object is read
+    if (object.read !== undefined) lint.reads.add(object.read)
+    return found
   }
   if (object.read !== undefined) lint.reads.add(object.read)
   const item = itemOf(object.type)

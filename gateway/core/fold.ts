@@ -82,9 +82,13 @@ export function touches(operation: Operation): Touches {
     }
     case 'session.end':
       return { sessions: [operation.session], openCallsOfSession: operation.session }
+    case 'policy': {
+      const { seeds = [] } = operation
+      const limits = seeds.flatMap(({ wants }) => wants.map(({ want }) => want.limit))
+      return { definitions: true, calls: seeds.map(({ call }) => call), limits: [...new Set(limits)] }
+    }
     case 'session.deny':
     case 'switch':
-    case 'policy':
     case 'note':
       return {}
   }

@@ -1,6 +1,7 @@
 import { ACTION, KEPT, MEMBER } from './policy/language-action.ts'
 import { backend, BUDGET, GUARDRAILS, IDENTITY } from './policy/language-company.ts'
 import { ROLE } from './policy/language-role.ts'
+import { TESTS } from './policy/language-tests.ts'
 import { map, object, PLAIN_NAME } from './policy/language-words.ts'
 import type { AdapterSchemas } from './policy/language-words.ts'
 import type { JsonSchema } from './types.ts'
@@ -47,7 +48,7 @@ export function languageOf(adapters: AdapterSchemas): { readonly [kind in Kind]:
     action: ACTION,
     route: { type: 'object', description: 'A passthrough route. Comes with the proxy.' },
     role: ROLE,
-    tests: { type: 'object', description: 'Tables for `policy test`; only in files that end in `.test.yaml`.' },
+    tests: TESTS,
   }
 }
 
@@ -66,10 +67,19 @@ export function editorSchema(adapters: AdapterSchemas): JsonSchema {
     title: 'Keystay policy',
     $defs: { member: MEMBER, kept: KEPT },
     type: 'object',
+    // Some key says what a document is: what an empty file is offered, and a misspelt one is told.
+    anyOf: Object.entries(branches).flatMap(([kind, schema]) =>
+      KEYS[kind as Kind].map((key) => ({ required: [key], properties: { [key]: whatIs(schema, key) } })),
+    ),
     allOf: Object.entries(branches).map(([kind, schema]) => ({
       if: { anyOf: KEYS[kind as Kind].map((key) => ({ required: [key] })) },
       // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
       then: schema as JsonSchema,
     })),
   }
+}
+
+function whatIs(schema: JsonSchema, key: string): JsonSchema {
+  const properties = (schema['properties'] ?? {}) as { readonly [key: string]: JsonSchema }
+  return { description: properties[key]?.['description'] ?? schema['description'] ?? '' }
 }

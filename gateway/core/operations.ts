@@ -1,4 +1,4 @@
-import type { Approval, Bodies, Call, Json, JsonObject, Outcome, Plan, PolicyText, Session } from './types.ts'
+import type { Approval, Bodies, Call, Json, JsonObject, Outcome, Plan, PolicyText, Session, Want } from './types.ts'
 
 /**
  * What can happen to the store's state: plain data, folded by fold.ts. Each operation is one legal arrow of a call's
@@ -29,6 +29,17 @@ export interface Switches {
   }
 }
 
+/** Why a call is refused that no plan could be made for; the codes of the public contract. */
+export type RefusalCode =
+  | 'not_granted'
+  | 'input_invalid'
+  | 'key_reused'
+  | 'frozen'
+  | 'denied'
+  | 'rate_limited'
+  | 'backend_unavailable'
+  | 'secret_unavailable'
+
 /** Opens a call: denied, held or intent with attempt 1 started. */
 export interface Admit {
   readonly op: 'admit'
@@ -43,10 +54,12 @@ export interface Admit {
   readonly bodies: Bodies
   /** A refusal that no plan could be made for: input_invalid, not_granted, frozen, a fact that failed. */
   readonly refuse?: {
-    readonly code: 'not_granted' | 'input_invalid' | 'key_reused' | 'frozen' | 'denied' | 'rate_limited'
+    readonly code: RefusalCode
     readonly detail: string
     readonly because: readonly string[]
     readonly retry_at?: number | null
+    /** What a dry run came to; it is charged as an attempt and changes nothing. */
+    readonly dry_run?: 'allow' | 'hold' | 'deny'
   }
   readonly timeout_ms: number
 }
@@ -65,7 +78,7 @@ export interface Approve {
   readonly approval: Approval
   readonly plan: Plan
   readonly facts_until: number | null
-  readonly bodies: Pick<Bodies, 'facts' | 'request'>
+  readonly bodies: Pick<Bodies, 'question' | 'facts' | 'request' | 'earlier'>
   readonly timeout_ms: number
 }
 export type Approved =
@@ -119,10 +132,16 @@ export interface Start {
   readonly call: string
   readonly attempt: number
   readonly timeout_ms: number
+  /** Wall clock, ms: the backend's key lives no longer than this (R7). */
+  readonly until: number
 }
 export type Started =
   | { readonly kind: 'started'; readonly call: Call; readonly begun: number }
-  | { readonly kind: 'refused'; readonly reason: 'fenced' | 'revoked' | 'frozen' | 'state'; readonly call: Call }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'fenced' | 'revoked' | 'frozen' | 'state' | 'too_late'
+      readonly call: Call
+    }
 
 /** The end of an attempt (R4: fenced by its number). `output` is the filtered answer as JSON text. */
 export interface Settle {
@@ -206,6 +225,14 @@ export interface LoadPolicy {
   readonly op: 'policy'
   readonly digest: string
   readonly texts: readonly PolicyText[]
+  /** Every limit that the policy defines; of those that the one before did not, `seeds` says what calls took. */
+  readonly definitions?: readonly string[]
+  readonly seeds?: readonly Seed[]
+}
+/** What one earlier call takes of the limits that a policy makes new. */
+export interface Seed {
+  readonly call: string
+  readonly wants: readonly { readonly definition: string; readonly want: Want }[]
 }
 /** An entry that moves no state: gateway.started, credential.fetched, requests.refused, approval.refused … */
 export interface Note {

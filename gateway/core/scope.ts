@@ -15,9 +15,20 @@ export function scopeOf(question: Question, action: Pick<Action, 'name' | 'effec
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>()
+/** The last minute that was asked for in each zone: formatting it costs more than all the rest of a decision. */
+const minutes = new Map<string, { readonly minute: number; readonly now: JsonObject }>()
 
 /** `hour` 0–23, `minute` 0–59, `weekday` "monday"…, `date` "2026-11-23". */
 export function wallTime(at: number, timezone: string): JsonObject {
+  const minute = Math.floor(at / 60_000)
+  const known = minutes.get(timezone)
+  if (known?.minute === minute) return known.now
+  const now = formatted(at, timezone)
+  minutes.set(timezone, { minute, now })
+  return now
+}
+
+function formatted(at: number, timezone: string): JsonObject {
   let format = formats.get(timezone)
   if (format === undefined) {
     format = new Intl.DateTimeFormat('en-GB', {

@@ -399,6 +399,8 @@ export interface Need {
   readonly passkey: boolean
   /** Applies when used + held + amount of this limit is above (and at or below `up_to`). */
   readonly when: { readonly limit: string; readonly above: number; readonly up_to: number | null } | null
+  /** A line in report mode asks nobody; that it would have is recorded. */
+  readonly report: boolean
 }
 
 /** What a call wants, weighed: plain data that may cross a thread. */
@@ -561,8 +563,12 @@ export interface Bodies {
   readonly call: string
   /** Hex, 32 bytes. */
   readonly salt: string
+  /** JSON `{at, switches}`: what the decision was taken on beside input and facts (I10). */
+  readonly question: string | null
   readonly input: string | null
   readonly facts: string | null
   readonly request: string | null
   readonly output: string | null
+  /** JSON list of `{question, facts, request}` that earlier decisions about this call were taken on, oldest first. */
+  readonly earlier: string | null
 }

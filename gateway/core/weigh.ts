@@ -8,6 +8,7 @@ import type {
   Because,
   By,
   Grant,
+  Json,
   LimitLine,
   Need,
   Plan,
@@ -88,7 +89,6 @@ export function weigh(policy: Policy, question: Question, weighing: Weighing): P
     const applies = needOf(line, grant.action, cost, question, scope, weighing)
     if (applies === null) continue
     if ('message' in applies) say(applies, line.report)
-    else if (line.report) reported.push(line.because)
     else {
       need.push(applies.need)
       if (applies.watch !== null) want.push(applies.watch)
@@ -215,8 +215,8 @@ function needOf(
     if (!judged.ok) return { because: line.because, message: unreadable(line.because), error: true }
     if (judged.value !== true) return null
   }
-  const { count, of, expires_ms, passkey } = line
-  const need = { line: line.because, count, of, expires_ms, passkey }
+  const { count, of, expires_ms, passkey, report } = line
+  const need = { line: line.because, count, of, expires_ms, passkey, report }
   if (line.above === null && line.up_to === null) return { need: { ...need, when: null }, watch: null }
   // Money is spoken of and the cost could not be computed: that already denies.
   if (cost === null) return null
@@ -247,7 +247,7 @@ function needOf(
   return { need: { ...need, when: { limit, above, up_to } }, watch }
 }
 
-/** Owner, action, unit, window, time zone, `by` and its value: what makes two lines count into one counter. */
+/** What makes two lines count into one counter: a definition, and the value of its `by`. */
 function identity(
   owner: string,
   action: string,
@@ -257,9 +257,61 @@ function identity(
   value: string,
   kind = '',
 ): string {
+  return JSON.stringify([...definition(owner, action, unit, window, by, kind), value])
+}
+
+/** Owner, action, unit, window, time zone and `by`; the maximum is no part of it. */
+function definition(
+  owner: string,
+  action: string,
+  unit: string,
+  window: Window,
+  by: string,
+  kind: string,
+): (string | number)[] {
+  // A rate counts calls and an unsettled value counts itself, whatever unit a budget beside them has.
+  const counted = kind === 'rate' ? 'by rate' : kind === 'serialize' ? 'unsettled' : unit
   const time =
     window.kind === 'calendar' ? [window.every, window.timezone] : window.kind === 'rolling' ? [window.length_ms] : []
-  return JSON.stringify([owner, action, kind === 'serialize' ? 'unsettled' : unit, window.kind, ...time, by, value])
+  return [owner, action, counted, window.kind, ...time, by]
+}
+
+/** The definition in an identity as `weigh` hands it to `identify`. */
+export function definitionIn(identity: string): string {
+  return JSON.stringify((JSON.parse(identity) as Json[]).slice(0, -1))
+}
+
+/** Every limit that a policy defines, whatever values it counts by, with its window and who draws from it. */
+export function definitionsOf(
+  policy: Policy,
+): Map<string, { window: Window; grants: { role: string; action: string }[] }> {
+  const all = new Map<string, { window: Window; grants: { role: string; action: string }[] }>()
+  const add = (parts: (string | number)[], window: Window, role: string, action: string): void => {
+    const name = JSON.stringify(parts)
+    const found = all.get(name) ?? { window, grants: [] }
+    all.set(name, { ...found, grants: [...found.grants, { role, action }] })
+  }
+  for (const [role, { grants }] of policy.roles) {
+    for (const [action, grant] of grants) {
+      for (const line of grant.limits) {
+        const [owner, gathers] = line.shared === null ? [line.owner, action] : [`budgets.${line.shared}`, '*']
+        for (const unit of Object.keys(line.max)) {
+          add(definition(owner, gathers, unit, line.window, byText(line.by), line.kind), line.window, role, action)
+        }
+      }
+      for (const { window, above, owner } of grant.approval) {
+        if (window === null) continue
+        for (const unit of Object.keys(above ?? {})) {
+          add(definition(owner, action, unit, window.window, byText(window.by), 'budget'), window.window, role, action)
+        }
+      }
+    }
+  }
+  return all
+}
+
+function byText(by: By): string {
+  return by.kind === 'fact' ? by.value.text : by.kind
 }
 
 /**

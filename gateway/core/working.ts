@@ -13,6 +13,8 @@ export interface Working {
   /** Digest of the current policy, '' before the first. */
   policy: string
   switches: Switches
+  /** Limits that the current policy defines; loaded where a policy is. */
+  definitions: ReadonlySet<string>
   readonly calls: Map<string, Call>
   /** keyName(…) → id of the call that binds it. */
   readonly keys: Map<string, string>
@@ -30,7 +32,13 @@ export interface Working {
   readonly entries: NewEntry[]
   readonly bodies: Map<string, Partial<Bodies> & { call: string }>
   readonly texts: { digest: string; texts: readonly PolicyText[] }[]
-  readonly changed: { calls: Set<string>; limits: Set<string>; sessions: Set<string>; switches: boolean }
+  readonly changed: {
+    calls: Set<string>
+    limits: Set<string>
+    sessions: Set<string>
+    switches: boolean
+    definitions: boolean
+  }
 }
 
 /** An entry before it has a place in the tree. `fields` follow `id`, `at`, `kind` in the hashed bytes. */
@@ -57,6 +65,8 @@ export interface Touches {
   readonly sessions?: readonly string[]
   /** All calls of this session that are held or in intent. */
   readonly openCallsOfSession?: string
+  /** The limits that the current policy defines. */
+  readonly definitions?: boolean
   /** All held calls with expires_at <= now. */
   readonly due?: boolean
   /** Counts of live sessions of this principal, at now. */
@@ -69,7 +79,7 @@ const ARROWS: { readonly [from in CallState | 'received']: readonly CallState[] 
   received: ['denied', 'held', 'intent', 'executing'],
   held: ['held', 'intent', 'executing', 'denied', 'rejected', 'expired', 'cancelled'],
   intent: ['executing', 'cancelled', 'not_sent'],
-  executing: ['intent', 'not_sent', 'done', 'refused', 'unknown', 'cancelled'],
+  executing: ['executing', 'intent', 'not_sent', 'done', 'refused', 'unknown', 'cancelled'],
   unknown: ['unknown', 'done', 'refused', 'needs_human'],
   needs_human: ['needs_human', 'done', 'refused'],
   done: [],

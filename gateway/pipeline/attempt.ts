@@ -32,6 +32,7 @@ async function sent(house: House, call: Call, request: Json, begun: number): Pro
       attempt: call.attempt,
       permit,
       stamp,
+      policy: call.policy,
     })
     if (outcome.kind !== 'not_sent' || outcome.code !== 'permit') return outcome
     from = house.clock.monotonic()

@@ -1,26 +1,21 @@
 import canonicalize from 'canonicalize'
 import { Problem } from '../core/problem.ts'
-import type { Admitted } from '../core/operations.ts'
-import type { Action, JsonObject, Policy, Session } from '../core/types.ts'
+import type { Admit, Admitted } from '../core/operations.ts'
+import type { JsonObject, Session } from '../core/types.ts'
+import type { Asked } from './asked.ts'
 import { bodiesOf, consider } from './consider.ts'
 import { dryRun } from './dry-run.ts'
+import { refusedEarly } from './early.ts'
 import { timeoutOf } from './execute.ts'
 import type { CallRequest, Reply } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { newId } from './ids.ts'
-import { refuse, refusedEarly } from './refuse.ts'
-import { repeat, waited } from './repeat.ts'
+import { refuse, repeat } from './refuse.ts'
+import type { Known } from './refuse.ts'
 import { replyFor } from './reply.ts'
 import { start } from './start.ts'
-
-/** One call on its way in. */
-export interface Asked {
-  readonly id: string
-  readonly session: Session
-  readonly request: CallRequest
-  readonly policy: Policy
-}
+import { waited } from './wait.ts'
 
 /**
  * The one path. Every call walks it once, in one direction, whatever door it came by:
@@ -40,8 +35,8 @@ export async function call(house: House, session: Session, request: CallRequest)
     const detail = `The role ${session.role} has no action of this name. GET /v1/actions lists what it has.`
     return refuse(house, asked, { code: 'not_granted', detail, because: [] })
   }
-  const key = action.effect === 'read' ? null : request.key
-  if (key === '' || (key === null && action.effect !== 'read')) {
+  const key = action.effect === 'read' || request.dry_run === true ? null : request.key
+  if (key === '' || (key === null && action.effect !== 'read' && request.dry_run !== true)) {
     throw new Problem('key_required', `${action.name} acts: send an Idempotency-Key that names this one effect.`)
   }
   const unreadable = request.unreadable ?? []
@@ -53,30 +48,35 @@ export async function call(house: House, session: Session, request: CallRequest)
   house.step('call.valid')
   const input = request.input as JsonObject
   const fingerprint = house.store.fingerprint(canonicalize(input) ?? '')
+  const known: Known = { action, input, keyed: { key, fingerprint } }
 
   const bound = key === null ? null : await house.store.callByKey(session.principal, session.role, action.name, key)
-  if (bound !== null) return repeat(house, asked, action, bound, fingerprint, input)
+  if (bound !== null) return repeat(house, asked, bound, fingerprint, known)
   if (house.stopping) throw new Problem('overloaded', 'The gateway is stopping. Nothing was sent and the key is free.')
   const early = await refusedEarly(house, asked, action, grant, input)
-  if (early !== null) return refuse(house, asked, early, { action, input })
+  if (early !== null) return refuse(house, asked, early, known)
   if (house.backends.isOpen(action.backend)) {
-    throw new Problem(
-      'backend_unavailable',
-      `${action.backend} fails too often and is left alone for a while. Nothing was sent.`,
-    )
+    const detail = `${action.backend} fails too often and is left alone for a while. Nothing was sent.`
+    return refuse(house, asked, { code: 'backend_unavailable', detail, because: [] }, known)
   }
 
   // Stale plans come back: policy, switches or facts changed on the way. Each turn takes one snapshot of them.
-  for (let turn = 0; turn < 10; turn++) {
+  for (let turn = 0; turn < TURNS_MAX; turn++) {
+    // The input was held to the policy of the beginning: under another one all of it is asked anew.
+    if (house.policy() !== policy) return call(house, session, request)
     const considered = await consider(house, asked.id, session, action.name, input)
     if (considered.kind === 'denied') {
       const { because, detail } = considered
-      return refuse(house, asked, { code: 'denied', detail, because: [because] }, { action, input })
+      return refuse(house, asked, { code: 'denied', detail, because: [because] }, known)
     }
-    const { plan, facts, until } = considered
-    if (request.dry_run === true) return dryRun(house, asked, considered, grant)
+    if (considered.kind === 'unavailable') {
+      const detail = `${considered.detail}. Nothing was sent.`
+      return refuse(house, asked, { code: considered.code, detail, because: [] }, known)
+    }
+    const { plan, question, until } = considered
+    if (request.dry_run === true) return dryRun(house, asked, considered, grant, known)
     house.step('call.weighed')
-    const admitted = await house.store.write({
+    const operation: Admit = {
       op: 'admit',
       call: asked.id,
       session: session.id,
@@ -85,28 +85,31 @@ export async function call(house: House, session: Session, request: CallRequest)
       fingerprint,
       plan,
       facts_until: until,
-      bodies: bodiesOf(house, asked.id, input, facts, plan),
+      bodies: bodiesOf(house, asked.id, { input, question, request: plan.request }),
       timeout_ms: timeoutOf(considered.policy, plan.backend),
-    })
+    }
+    const admitted = await house.quiet.enter(() => house.store.write(operation))
     house.step('call.admitted')
-    if (admitted.kind !== 'stale') return entered(house, asked, action, admitted, fingerprint, input)
+    if (admitted.kind !== 'stale') return entered(house, asked, admitted, known)
   }
-  throw new Problem('overloaded', 'Policy or facts changed faster than the call could be decided. Nothing was sent.')
+  const detail = 'Facts, policy or switches changed faster than the call could be decided. Nothing was sent.'
+  return refuse(house, asked, { code: 'backend_unavailable', detail, because: [] }, known)
 }
+
+/** Each turn asks the backend again: one that is slower than its facts stay fresh is not asked for ever. */
+const TURNS_MAX = 3
 
 async function entered(
   house: House,
   asked: Asked,
-  action: Action,
   admitted: Exclude<Admitted, { kind: 'stale' }>,
-  fingerprint: string,
-  input: JsonObject,
+  known: Known,
 ): Promise<Reply> {
   switch (admitted.kind) {
     case 'session':
       throw new Problem(admitted.code, 'The session ended meanwhile. Sign in again; the calls it made go on.')
     case 'bound':
-      return repeat(house, asked, action, admitted.call, fingerprint, input)
+      return repeat(house, asked, admitted.call, known.keyed?.fingerprint ?? '', known)
     case 'denied':
       return replyFor(house, announce(house, admitted.call), asked.session, false)
     case 'held':

@@ -1,6 +1,5 @@
-import { Problem } from '../core/problem.ts'
 import type { Switches } from '../core/operations.ts'
-import type { Action, Bodies, JsonObject, Plan, Policy, Question, Session } from '../core/types.ts'
+import type { Bodies, Json, JsonObject, Plan, Policy, Question, Session } from '../core/types.ts'
 import { weigh } from '../core/weigh.ts'
 import type { Weighing } from '../core/weigh.ts'
 import { gather } from './gather.ts'
@@ -11,17 +10,21 @@ export type Considered =
   | {
       readonly kind: 'plan'
       readonly plan: Plan
-      readonly facts: JsonObject
+      readonly question: Question
+      /** Monotonic ms until which the facts are young enough. */
       readonly until: number | null
       readonly policy: Policy
     }
-  | { readonly kind: 'denied'; readonly because: string; readonly detail: string }
+  | { readonly kind: 'denied'; readonly because: string; readonly detail: string; readonly version: number }
+  | {
+      readonly kind: 'unavailable'
+      readonly code: 'backend_unavailable' | 'secret_unavailable'
+      readonly detail: string
+    }
 
 /**
  * Facts and plan, from one snapshot of policy and switches. If either changes before the deciding transaction, that
  * transaction answers `stale` and all of this is done again.
- *
- * @throws Problem backend_unavailable or secret_unavailable when facts cannot be fetched.
  */
 export async function consider(
   house: House,
@@ -34,25 +37,26 @@ export async function consider(
   const switches = await house.store.switches()
   const role = policy.roles.get(session.role)
   const action = policy.actions.get(name)
+  const { version } = switches
   if (role === undefined || action === undefined || !role.grants.has(name)) {
-    return {
-      kind: 'denied',
-      because: `grants.${name}`,
-      detail: 'The policy changed: this role no longer has the action.',
-    }
+    const detail = 'The policy changed: this role no longer has the action.'
+    return { kind: 'denied', because: `grants.${name}`, detail, version }
   }
-  const question = questionOf(house, policy, switches, { id, session, action: name, input })
-  const gathered = await gather(house, action, question, role.timezone)
+  if (action.validate(input).length > 0) {
+    const detail = 'The policy changed: the input does not fit the action any more.'
+    return { kind: 'denied', because: `actions.${name}.input`, detail, version }
+  }
+  const asked = questionOf(house, policy, switches, { id, session, action: name, input })
+  const gathered = await gather(house, action, asked, role.timezone)
   house.step('call.gathered')
-  if (gathered.kind === 'unavailable')
-    throw new Problem(gathered.code, `${gathered.detail}. Nothing was sent and the key is free.`)
-  if (gathered.kind === 'denied') return gathered
-  const { facts, until } = gathered
+  if (gathered.kind === 'unavailable') return gathered
+  if (gathered.kind === 'denied') return { ...gathered, version }
+  const question = { ...asked, facts: gathered.facts }
   return {
     kind: 'plan',
-    plan: weigh(policy, { ...question, facts }, weighingOf(house, switches)),
-    facts,
-    until,
+    plan: weigh(policy, question, weighingOf(house, switches)),
+    question,
+    until: gathered.until,
     policy,
   }
 }
@@ -73,20 +77,26 @@ export function weighingOf(house: House, switches: Switches): Weighing {
   return { switches_version: switches.version, identify: (text) => `lim_${house.store.fingerprint(text).slice(0, 26)}` }
 }
 
-/** What is kept beside the ledger. */
+/** What is kept beside the ledger. What is not given is not there: it was never validated, or never came to be. */
 export function bodiesOf(
   house: House,
   id: string,
-  input: Action['example'] | null,
-  facts: JsonObject | null,
-  plan: Plan | null,
+  parts: { readonly input: JsonObject | null; readonly question?: Question; readonly request?: Json },
 ): Bodies {
+  const { input, question, request } = parts
   return {
     call: id,
     salt: Buffer.from(house.random(32)).toString('hex'),
+    question: question === undefined ? null : askedText(question),
     input: input === null ? null : JSON.stringify(input),
-    facts: facts === null ? null : JSON.stringify(facts),
-    request: plan === null ? null : JSON.stringify(plan.request),
+    facts: question === undefined ? null : JSON.stringify(question.facts),
+    request: request === undefined ? null : JSON.stringify(request),
     output: null,
+    earlier: null,
   }
+}
+
+/** What a decision is taken on beside session, input and facts, so that it can be taken again (I10). */
+export function askedText({ at, switches }: Question): string {
+  return JSON.stringify({ at, switches })
 }

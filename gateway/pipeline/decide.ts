@@ -1,11 +1,14 @@
 import { Problem } from '../core/problem.ts'
 import type { Code } from '../core/problem.ts'
-import type { Call, JsonObject, Person } from '../core/types.ts'
+import { notToApprove } from '../core/fold/people.ts'
+import type { Approve } from '../core/operations.ts'
+import type { Call, Json, JsonObject, Person } from '../core/types.ts'
 import { timeoutOf } from './execute.ts'
 import { start } from './start.ts'
-import { consider } from './consider.ts'
+import { askedText, consider } from './consider.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import { unplanned } from './refuse.ts'
 import { isSettled } from './reply.ts'
 import { mayOrRefuse, refusedClick } from './rights.ts'
 
@@ -32,29 +35,17 @@ export async function approve(house: House, person: Person, id: string, card: st
   for (let turn = 0; turn < 10; turn++) {
     const call = await callOf(house, id)
     if (call.state !== 'held') return decided(house, person, call)
-    if (call.need.some((line) => line.passkey && person.groups.includes(line.of)))
+    // Nobody makes the gateway ask a backend whose yes would not count.
+    const approval = { person: person.id, name: person.name, groups: person.groups, at: 0, card }
+    const refusal = notToApprove(call, approval, await house.store.switches())
+    if (refusal !== null) return no(house, person, refusal, call)
+    if (call.need.some((line) => line.passkey && person.groups.includes(line.of))) {
       return no(house, person, 'passkey_required', call)
-    const session = await house.store.session(call.session)
-    const bodies = await house.store.bodies(id)
-    if (session === null || bodies?.input == null) throw new Error(`${id} is held without its session or input`)
-    const considered = await consider(house, id, session, call.action, JSON.parse(bodies.input) as JsonObject)
-    if (considered.kind === 'denied') {
-      throw new Problem(
-        'backend_unavailable',
-        `The facts cannot be had today: ${considered.detail}. The call is still held.`,
-      )
     }
-    const { plan, facts, until } = considered
+    const asked = await askedAgain(house, call)
     house.step('approve.weighed')
-    const approved = await house.store.write({
-      op: 'approve',
-      call: id,
-      approval: { person: person.id, name: person.name, groups: person.groups, at: 0, card },
-      plan,
-      facts_until: until,
-      bodies: { facts: JSON.stringify(facts), request: JSON.stringify(plan.request) },
-      timeout_ms: timeoutOf(considered.policy, plan.backend),
-    })
+    const operation: Approve = { op: 'approve', call: id, approval, ...asked }
+    const approved = await house.quiet.enter(() => house.store.write(operation))
     house.step('approve.written')
     switch (approved.kind) {
       case 'stale':
@@ -73,6 +64,44 @@ export async function approve(house: House, person: Person, id: string, card: st
     }
   }
   throw new Problem('overloaded', 'Policy or facts changed faster than the call could be decided. It is still held.')
+}
+
+/** What the policy says today, and what is kept of it beside the ledger. */
+async function askedAgain(
+  house: House,
+  call: Call,
+): Promise<Pick<Approve, 'plan' | 'facts_until' | 'bodies' | 'timeout_ms'>> {
+  const [session, bodies] = [await house.store.session(call.session), await house.store.bodies(call.id)]
+  if (session === null || bodies === null || bodies.input === null) {
+    throw new Error(`${call.id} is held without its session or input`)
+  }
+  const input = JSON.parse(bodies.input) as JsonObject
+  const considered = await consider(house, call.id, session, call.action, input)
+  if (considered.kind === 'unavailable') {
+    throw new Problem(considered.code, `The facts cannot be had now: ${considered.detail}. The call is still held.`)
+  }
+  const before = { question: bodies.question, facts: bodies.facts, request: bodies.request }
+  const earlier = JSON.stringify([...(JSON.parse(bodies.earlier ?? '[]') as Json[]), before])
+  if (considered.kind === 'denied') {
+    // The policy no longer grants it, or the backend's certain no: a deny, as any other line's.
+    const deny = [{ because: considered.because, message: considered.detail }]
+    const about = { id: call.id, session, policy: house.policy(), request: { action: call.action } }
+    const plan = unplanned(house, about, null, considered.version, deny)
+    return { plan, facts_until: null, timeout_ms: 0, bodies: { ...before, earlier: bodies.earlier } }
+  }
+  const { plan, question, until, policy } = considered
+  const { facts } = question
+  return {
+    plan,
+    facts_until: until,
+    timeout_ms: timeoutOf(policy, plan.backend),
+    bodies: {
+      question: askedText(question),
+      facts: JSON.stringify(facts),
+      request: JSON.stringify(plan.request),
+      earlier,
+    },
+  }
 }
 
 export async function reject(house: House, person: Person, id: string, reason: string): Promise<Call> {

@@ -1,6 +1,8 @@
 import CircuitBreaker from 'opossum'
 import type { Adapter, Connection, SecretSource } from '../../adapters/adapter.ts'
 import type { BackendSpec, Json, Outcome, Policy } from '../core/types.ts'
+import { generations } from './generations.ts'
+import type { Generations } from './generations.ts'
 
 /** The backends of the policy: one connection and one breaker each. */
 export interface Backends {
@@ -10,6 +12,11 @@ export interface Backends {
   close(): Promise<void>
 }
 
+/** Backends that a new policy may change while calls run. */
+export interface OpenBackends extends Backends {
+  readonly change: Generations<unknown>['change']
+}
+
 export interface Sending {
   /** `call_…` */
   readonly call: string
@@ -17,6 +24,8 @@ export interface Sending {
   readonly attempt: number
   readonly permit: () => boolean
   readonly stamp: { readonly [name: string]: string }
+  /** Digest of the policy that decided the call: it is sent by that policy's backend, also when another rules by now. */
+  readonly policy?: string
 }
 
 /** No call waits longer than this for its turn at a backend; then nothing of it is sent. */
@@ -39,17 +48,16 @@ export function openBackends(
   specs: ReadonlyMap<string, BackendSpec>,
   adapters: ReadonlyMap<string, Adapter>,
   secret: SecretSource,
-): Backends {
-  const lines = new Map([...specs.values()].map((spec) => [spec.name, openLine(spec, adapters, secret)]))
-  const line = (name: string): Line => {
-    const found = lines.get(name)
-    if (found === undefined) throw new Error(`no backend ${name}`)
-    return found
-  }
+): OpenBackends {
+  const lines = generations(specs, (spec) => openLine(spec, adapters, secret), closeLine)
   return {
-    isOpen: (name) => line(name).breaker.opened,
+    isOpen: (name) => lines.find(name)?.breaker.opened === true,
+    change: lines.change,
     async send(name, request, sending) {
-      const { breaker } = line(name)
+      const line = lines.find(name, sending.policy)
+      // The policy changed since the call was written down: nothing can be sent there any more.
+      if (line === undefined) return { kind: 'not_sent', reason: `there is no backend ${name} any more` }
+      const { breaker } = line
       try {
         return await breaker.fire(request, sending)
       } catch (error) {
@@ -61,13 +69,13 @@ export function openBackends(
           : { kind: 'unknown', reason, evidence: {} }
       }
     },
-    async close() {
-      for (const { breaker, connection } of lines.values()) {
-        breaker.shutdown()
-        await connection.close?.()
-      }
-    },
+    close: lines.close,
   }
+}
+
+async function closeLine({ breaker, connection }: Line): Promise<void> {
+  breaker.shutdown()
+  await connection.close?.()
 }
 
 interface Line {

@@ -98,6 +98,8 @@ export interface ActionView {
 
 export interface PeopleGateway {
   calls(person: Person, filter: PeopleFilter): Promise<{ calls: CallSummary[]; cursor: string | null }>
+  /** The same calls for a file, a page at a time; needs the right to export. */
+  exported(person: Person, filter: PeopleFilter): Promise<{ calls: CallExport[]; cursor: string | null }>
   story(person: Person, id: string): Promise<CallStory>
   approve(person: Person, id: string, card: string): Promise<CallStory>
   reject(person: Person, id: string, reason: string): Promise<CallStory>
@@ -118,8 +120,35 @@ export interface PeopleFilter {
   /** ms since the epoch. */
   readonly since?: number
   readonly until?: number
+  /** Decimals, in the unit of each call. */
+  readonly min?: string
+  readonly max?: string
+  /** Text, anywhere in what a list shows, the request key, and the evidence. */
+  readonly q?: string
   readonly cursor?: string
   readonly limit?: number
+}
+
+/** One line of an export. The order of the members is that of the file's columns. */
+export interface CallExport {
+  readonly call: string
+  readonly at: string
+  readonly updated_at: string
+  readonly action: string
+  readonly role: string
+  readonly requester: string
+  readonly session: string
+  readonly key: string | null
+  readonly status: CallStatus
+  readonly summary: string
+  /** A decimal; `currency` is its ISO 4217 code, or what is counted. */
+  readonly amount: string | null
+  readonly currency: string | null
+  readonly because: readonly string[]
+  readonly approved_by: readonly string[]
+  readonly detail: string | null
+  readonly evidence: JsonObject
+  readonly entry: string
 }
 
 export interface CallSummary {

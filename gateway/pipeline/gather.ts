@@ -25,7 +25,8 @@ export async function gather(
   timezone: string,
 ): Promise<Gathered> {
   const facts: { [name: string]: Json } = {}
-  const until = action.facts.length === 0 ? null : house.clock.monotonic() + FACTS_MS
+  // Their age counts from the arrival of the first.
+  let until: number | null = null
   for (const fact of action.facts) {
     const scope = scopeOf({ ...question, facts }, action, timezone)
     const because = `facts.${fact.name}`
@@ -34,6 +35,7 @@ export async function gather(
     const answer = await fetchFact(house, fact, request.value, scope, question)
     if ('code' in answer) return { kind: 'unavailable', ...answer }
     if ('detail' in answer) return { kind: 'denied', because, detail: answer.detail }
+    until ??= house.clock.monotonic() + FACTS_MS
     facts[fact.name] = answer.value
   }
   return { kind: 'facts', facts, until }
@@ -82,10 +84,12 @@ export function ask(
   house: House,
   backend: string,
   request: Json,
-  about: { call: string; session: { id: string; role: string } },
+  about: { call: string; session: { id: string; role: string }; policy?: string },
 ): Promise<Outcome> {
   const stamp = { 'Keystay-Call': about.call, 'Keystay-Role': about.session.role, 'Keystay-Session': about.session.id }
-  return house.backends.send(backend, request, { call: about.call, attempt: 0, permit: () => true, stamp })
+  const { call, policy } = about
+  const deciding = policy === undefined ? {} : { policy }
+  return house.backends.send(backend, request, { call, attempt: 0, permit: () => true, stamp, ...deciding })
 }
 
 /** The pages of a list as one answer: the last page's members, with all items. */

@@ -1,11 +1,14 @@
-import type { Call, Json, Policy } from '../core/types.ts'
+import type { Call, Json, JsonObject, Policy } from '../core/types.ts'
 import type { Store } from '../store/store.ts'
 import type { Changes } from './changes.ts'
 import type { Backends } from './execute.ts'
+import type { Quiet } from './quiet.ts'
 
 /** Everything the corridor stands on. Clock and randomness are arguments, so that a simulation can own them. */
 export interface House {
   readonly policy: () => Policy
+  /** Why the policy directory as it stands was refused; null while the policy that decides is what stands there. */
+  readonly invalidPolicy?: () => JsonObject | null
   readonly store: Store
   readonly backends: Backends
   readonly clock: Clock
@@ -13,6 +16,8 @@ export interface House {
   /** Takes every secret value in memory out of what came from a backend. */
   readonly scrub: (value: Json) => Json
   readonly changes: Changes
+  /** A policy is loaded while no call is being admitted. */
+  readonly quiet: Quiet
   /** Calls whose attempt or resolution this process owns, with the end of it. */
   readonly running: Map<string, Promise<unknown>>
   /** Holds and when they end. */

@@ -8,7 +8,7 @@ import type { House } from './house.ts'
 import { peopleGateway, statesOf } from './people.ts'
 import { endSessionsWithoutRole, recover, watchHolds } from './recover.ts'
 import { refusedRequests } from './refused-requests.ts'
-import { waited } from './repeat.ts'
+import { waited } from './wait.ts'
 import { replyFor } from './reply.ts'
 
 /** Opens the corridor: takes up what an earlier process left, watches holds, and answers to doors. */
@@ -26,8 +26,12 @@ export async function openGateway(
     async stop(drain_ms) {
       house.stopping = true
       unwatch()
-      const all = Promise.allSettled(house.running.values())
-      await Promise.race([all, house.clock.sleep(drain_ms)])
+      const over = house.clock.monotonic() + drain_ms
+      // What runs may still be joined by what was admitted a moment ago.
+      while (house.running.size > 0 && house.clock.monotonic() < over) {
+        const left_ms = over - house.clock.monotonic()
+        await Promise.race([Promise.allSettled(house.running.values()), house.clock.sleep(left_ms)])
+      }
       await refused.stop()
     },
   }

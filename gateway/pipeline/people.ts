@@ -4,9 +4,10 @@ import type { SessionRow } from '../core/operations.ts'
 import type { Call, CallState, CallStatus, Json, JsonObject, Person } from '../core/types.ts'
 import { standing } from './actions.ts'
 import { approve, callOf, reject, settleByPerson } from './decide.ts'
-import type { CallStory, CallSummary, PeopleFilter, PeopleGateway, SessionView } from './gateway.ts'
+import type { CallExport, CallStory, CallSummary, PeopleFilter, PeopleGateway, SessionView } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import { decimalOf, matcher } from './matches.ts'
 import { limitsOf, statusOf } from './reply.ts'
 import { mayOrRefuse } from './rights.ts'
 
@@ -19,7 +20,11 @@ export function peopleGateway(house: House): PeopleGateway {
   return {
     async calls(person, filter) {
       await mayOrRefuse(house, person, 'view', 'see calls')
-      return list(house, filter)
+      return list(house, filter, summaryOf)
+    },
+    async exported(person, filter) {
+      await mayOrRefuse(house, person, 'export', 'export calls')
+      return list(house, filter, exportOf)
     },
     story: async (person, id) => seen(person, await callOf(house, id)),
     approve: async (person, id, card) => storyOf(house, await approve(house, person, id, card)),
@@ -63,6 +68,7 @@ export function peopleGateway(house: House): PeopleGateway {
         digest,
         roles: [...roles.keys()],
         actions: [...actions.keys()],
+        invalid: house.invalidPolicy?.() ?? null,
         files: texts.map(({ path, text }) => ({ path, text })),
       }
     },
@@ -88,17 +94,56 @@ export function statesOf(status: CallStatus): readonly CallState[] {
   return STATES[status]
 }
 
-/** Newest first; the cursor is the last id. */
-async function list(house: House, filter: PeopleFilter): Promise<{ calls: CallSummary[]; cursor: string | null }> {
+/** So many calls are looked at for one page; where none of them match, the page is short and its cursor goes on. */
+const LOOKED_AT_MAX = 5000
+
+/** Newest first; the cursor is the last id that was looked at. */
+async function list<View>(
+  house: House,
+  filter: PeopleFilter,
+  view: (call: Call) => View,
+): Promise<{ calls: View[]; cursor: string | null }> {
   const limit = Math.min(filter.limit ?? 100, 1000)
-  const { status, cursor, ...rest } = filter
-  const calls = await house.store.calls({
-    ...rest,
-    ...(status === undefined ? {} : { states: statesOf(status) }),
-    ...(cursor === undefined ? {} : { before: cursor }),
-    limit,
-  })
-  return { calls: calls.map(summaryOf), cursor: calls.length === limit ? (calls.at(-1)?.id ?? null) : null }
+  const { status, cursor, min: _min, max: _max, q: _q, ...rest } = filter
+  const states = status === undefined ? {} : { states: statesOf(status) }
+  const matches = matcher(filter)
+  const page = matches === null ? limit : 1000
+  const found: View[] = []
+  let last = cursor
+  for (let looked = 0; looked < LOOKED_AT_MAX; looked += page) {
+    const before = last === undefined ? {} : { before: last }
+    const calls = await house.store.calls({ ...rest, ...states, ...before, limit: page })
+    for (const call of calls) {
+      last = call.id
+      if (matches === null || matches(call)) found.push(view(call))
+      if (found.length === limit) return { calls: found, cursor: last }
+    }
+    if (calls.length < page) return { calls: found, cursor: null }
+  }
+  return { calls: found, cursor: last ?? null }
+}
+
+function exportOf(call: Call): CallExport {
+  const { id, action, role, requester, session, key, summary, cost, because, approvals, detail, evidence, entry } = call
+  return {
+    call: id,
+    at: new Date(call.created_at).toISOString(),
+    updated_at: new Date(call.updated_at).toISOString(),
+    action,
+    role,
+    requester,
+    session,
+    key,
+    status: statusOf(call.state),
+    summary,
+    amount: cost === null ? null : decimalOf(cost),
+    currency: cost?.unit ?? null,
+    because,
+    approved_by: approvals.map(({ person }) => person),
+    detail,
+    evidence,
+    entry,
+  }
 }
 
 function summaryOf(call: Call): CallSummary {

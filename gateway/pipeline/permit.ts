@@ -22,7 +22,7 @@ export async function renewPermit(
   house: House,
   call: Pick<Call, 'session' | 'role' | 'action'> & { effect: Effect },
 ): Promise<'revoked' | 'frozen' | null> {
-  const [session, switches] = await Promise.all([house.store.session(call.session), house.store.switches()])
+  const [session, switches] = await Promise.all([house.store.session(call.session), house.store.switchesNow()])
   const ended = session?.ended_reason
   if (ended === 'revoked' || ended === 'role_removed') return 'revoked'
   if (!house.policy().roles.has(call.role)) return 'revoked'

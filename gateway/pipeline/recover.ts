@@ -1,7 +1,6 @@
-import { own } from './start.ts'
+import { adopt } from './start.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
-import { resolve } from './resolve.ts'
 
 /**
  * The start is the recovery: every call that started and never settled is run on from where the ledger says it stands.
@@ -13,12 +12,7 @@ export async function recover(house: House): Promise<number> {
     announce(house, call)
     if (call.state === 'held' || call.state === 'needs_human') continue
     taken++
-    own(house, call.id, async () => {
-      house.step('recover.taken')
-      const result = await house.store.write({ op: 'take_over', call: call.id })
-      const now = 'call' in result ? announce(house, result.call) : call
-      if (now.state === 'unknown') await resolve(house, now, 'found')
-    })
+    adopt(house, call.id)
   }
   return taken
 }
@@ -26,9 +20,13 @@ export async function recover(house: House): Promise<number> {
 /** Nobody holds what nobody grants: sessions of roles that left the policy end, and their held calls with them. */
 export async function endSessionsWithoutRole(house: House): Promise<void> {
   const { roles } = house.policy()
-  for (const session of await house.store.sessions({ live_at: house.clock.now() })) {
-    if (roles.has(session.role)) continue
-    await house.store.write({ op: 'session.end', session: session.id, reason: 'role_removed', by: 'gateway' })
+  const live = await house.store.sessions({ live_at: house.clock.now(), limit: 10_000 })
+  const held = (await house.store.unfinished()).filter(({ state }) => state === 'held')
+  const gone = [...live.map(({ id, role }) => ({ id, role })), ...held.map(({ session: id, role }) => ({ id, role }))]
+  for (const id of new Set(gone.filter(({ role }) => !roles.has(role)).map((session) => session.id))) {
+    await house.store.write({ op: 'session.end', session: id, reason: 'role_removed', by: 'gateway' })
+    for (const call of await house.store.calls({ session: id, states: ['cancelled'], limit: 1000 }))
+      announce(house, call)
   }
 }
 

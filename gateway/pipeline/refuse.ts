@@ -1,98 +1,95 @@
-import { exceeds } from '../core/admit.ts'
-import { frozenBy } from '../core/fold/open.ts'
+import canonicalize from 'canonicalize'
 import type { Admit } from '../core/operations.ts'
 import { Problem } from '../core/problem.ts'
 import type { ProblemMembers } from '../core/problem.ts'
-import type { Action, Grant, JsonObject, Plan, Want } from '../core/types.ts'
-import { attemptsWant, standingWants } from '../core/weigh.ts'
-import { resetsAt } from '../core/window.ts'
+import type { Action, Because, Call, JsonObject, Plan } from '../core/types.ts'
+import { attemptsWant } from '../core/weigh.ts'
+import type { Asked } from './asked.ts'
 import { bodiesOf, questionOf, weighingOf } from './consider.ts'
-import type { Asked } from './call.ts'
 import type { Reply } from './gateway.ts'
+import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { replyFor } from './reply.ts'
+import { waited } from './wait.ts'
 
 export type Refusal = NonNullable<Admit['refuse']>
 
-/**
- * What can be refused before any fetch: switches, refused attempts, limits that are used up whatever the amount. It only
- * spares the backend; the deciding transaction asks the same again.
- */
-export async function refusedEarly(
-  house: House,
-  asked: Asked,
-  action: Action,
-  grant: Grant,
-  input: JsonObject,
-): Promise<Refusal | null> {
-  const { session, policy } = asked
-  const switches = await house.store.switches()
-  const freeze = frozenBy(switches, session.role, action.name, action.effect)
-  if (freeze !== null) {
-    return { code: 'frozen', detail: freeze.reason, because: freeze.because.map(({ because }) => because) }
-  }
-  const question = questionOf(house, policy, switches, { id: asked.id, session, action: action.name, input })
-  const weighing = weighingOf(house, switches)
-  const wants = standingWants(policy, question, weighing).map((want) => ({ ...want, amount: 1 }))
-  const attempts = attemptsWant(grant, question, weighing)
-  const states = await house.store.limits([...wants, attempts].map(({ limit }) => limit))
-  const use = {
-    now: house.clock.now(),
-    limit: (id: string) => states.get(id) ?? { held: 0, buckets: new Map<number, number>() },
-    approvals: [],
-    own: [],
-  }
-  const used = [attempts, ...wants.filter((want) => !want.report && alone(want, wants))].filter((want) =>
-    exceeds(want, use),
-  )
-  const [first] = used
-  if (first === undefined) return null
-  const resets = used
-    .map((want) => resetsAt(want.window, use.limit(want.limit).buckets, use.now))
-    .filter((at) => at !== null)
-  return {
-    code: used.every(({ kind }) => kind !== 'budget') ? 'rate_limited' : 'denied',
-    detail: first.kind === 'attempts' ? 'Too many refused attempts in an hour.' : `${first.name} is used up.`,
-    because: used.map(({ because }) => because),
-    retry_at: resets.length === 0 ? null : Math.max(...resets),
-  }
-}
-
-/** A budget of several currencies is used up only for the one that the call turns out to cost. */
-function alone(want: Want, wants: readonly Want[]): boolean {
-  return want.kind === 'rate' || wants.filter(({ because }) => because === want.because).length === 1
+/** What is known of a call by the time it is refused. */
+export interface Known {
+  readonly action?: Action
+  /** Set once it was validated; what never was is not kept. */
+  readonly input?: JsonObject
+  /** Set: if the key came to name a call meanwhile, that call's state is the answer. */
+  readonly keyed?: { readonly key: string | null; readonly fingerprint: string }
+  readonly members?: ProblemMembers
 }
 
 /** Writes a refusal down: every request of a live session has its entry (I14). The key stays as it was. */
-export async function refuse(
-  house: House,
-  asked: Asked,
-  refusal: Refusal,
-  known: { readonly action?: Action; readonly input?: JsonObject; readonly members?: ProblemMembers } = {},
-): Promise<Reply> {
+export async function refuse(house: House, asked: Asked, refusal: Refusal, known: Known = {}): Promise<Reply> {
   const { session, id } = asked
-  const plan = unplanned(house, asked, known.action ?? null, (await house.store.switches()).version)
+  const { action, input, keyed } = known
+  const plan = unplanned(house, asked, action ?? null, (await house.store.switches()).version)
   const admitted = await house.store.write({
     op: 'admit',
     call: id,
     session: session.id,
     principal: session.principal,
-    key: null,
-    fingerprint: '',
+    key: keyed?.key ?? null,
+    fingerprint: keyed?.fingerprint ?? '',
     plan,
     facts_until: null,
-    // What was never validated is not kept.
-    bodies: bodiesOf(house, id, known.input ?? null, null, null),
+    bodies: bodiesOf(house, id, { input: input ?? null }),
     refuse: refusal,
     timeout_ms: 0,
   })
-  if (admitted.kind === 'session') throw new Problem(admitted.code, 'The session ended meanwhile. Sign in again.')
-  if (admitted.kind !== 'denied') throw new Error(`a refusal was answered ${admitted.kind}`)
-  return replyFor(house, admitted.call, session, false, known.members)
+  switch (admitted.kind) {
+    case 'session':
+      throw new Problem(admitted.code, 'The session ended meanwhile. Sign in again.')
+    case 'bound':
+      return repeat(house, asked, admitted.call, keyed?.fingerprint ?? '', known)
+    case 'denied':
+      return replyFor(house, announce(house, admitted.call), session, false, known.members)
+    default:
+      throw new Error(`a refusal was answered ${admitted.kind}`)
+  }
+}
+
+/** A bound key answers with the call's state now; another input under it is refused and named. */
+export async function repeat(
+  house: House,
+  asked: Asked,
+  bound: Call,
+  fingerprint: string,
+  { action, input }: Known,
+): Promise<Reply> {
+  if (bound.fingerprint === fingerprint) return waited(house, asked, bound, true)
+  const members = await differing(house, bound, input ?? {})
+  const which = members.length === 0 ? 'the input' : members.map((name) => `input.${name}`).join(', ')
+  const detail = `This key names ${bound.id}, which differs in ${which}. A key names one effect: use a new one for another.`
+  const errors = members.map((name) => ({
+    path: `input.${name}`,
+    got: 'another value',
+    want: `the value of ${bound.id}`,
+  }))
+  return refuse(house, asked, { code: 'key_reused', detail, because: [] }, { action, members: { errors } })
+}
+
+async function differing(house: House, bound: Call, input: JsonObject): Promise<string[]> {
+  const kept = (await house.store.bodies(bound.id))?.input
+  if (kept === undefined || kept === null) return []
+  const before = JSON.parse(kept) as JsonObject
+  const names = new Set([...Object.keys(before), ...Object.keys(input)])
+  return [...names].filter((name) => canonicalize(before[name]) !== canonicalize(input[name])).sort()
 }
 
 /** A plan for what could not be weighed: it wants nothing and is only the refusal's frame. */
-function unplanned(house: House, asked: Asked, action: Action | null, version: number): Plan {
+export function unplanned(
+  house: House,
+  asked: Pick<Asked, 'id' | 'session' | 'policy'> & { readonly request: { readonly action: string } },
+  action: Action | null,
+  version: number,
+  deny: readonly Because[] = [],
+): Plan {
   const { session, policy, request } = asked
   const grant = policy.roles.get(session.role)?.grants.get(request.action)
   const weighing = weighingOf(house, { version, positions: {} })
@@ -115,7 +112,7 @@ function unplanned(house: House, asked: Asked, action: Action | null, version: n
     request: null,
     want: [],
     need: [],
-    deny: [],
+    deny,
     reported: [],
     attempts,
     holds: { ...attempts, kind: 'holds', amount: 0, max: null },

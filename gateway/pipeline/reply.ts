@@ -1,5 +1,5 @@
 import { viewOf } from '../core/admit.ts'
-import { problemBody } from '../core/problem.ts'
+import { PROBLEMS, problemBody } from '../core/problem.ts'
 import type { Code, ProblemBody, ProblemMembers } from '../core/problem.ts'
 import type { Call, CallState, CallStatus, Json, JsonObject, LimitView, Want } from '../core/types.ts'
 import type { Envelope, Reply } from './gateway.ts'
@@ -68,18 +68,24 @@ export async function limitsOf(house: House, wants: readonly Want[], now: number
   return shown.flatMap((want) => viewOf(want, states.get(want.limit) ?? { held: 0, buckets: new Map() }, now) ?? [])
 }
 
+/** When to come back to something that ends when other calls do. Seconds. */
+const RETRY_S = 5
+
 /** What a POST says instead of the envelope; null for what goes on or went well. */
 export function problemOf(call: Call, now: number, extra: ProblemMembers = {}): ProblemBody | null {
   const common: ProblemMembers = { call: call.id, entry: call.entry, ...extra }
   const detail = call.detail ?? ''
-  const wait = call.retry_at === null ? {} : { retry_after: Math.max(1, Math.ceil((call.retry_at - now) / 1000)) }
+  const soon = call.code === 'rate_limited' ? { retry_after: RETRY_S } : {}
+  const wait = call.retry_at === null ? soon : { retry_after: Math.max(1, Math.ceil((call.retry_at - now) / 1000)) }
   switch (call.state) {
     case 'denied': {
       const lines = call.because.length > 0 ? { because: call.because } : {}
       const next = call.next.length > 0 ? { next: call.next } : {}
-      const later: ProblemMembers =
-        call.retry_at === null ? {} : { retry: 'after', ...wait, resets_at: new Date(call.retry_at).toISOString() }
-      return problemBody(call.code as Code, detail, { ...common, ...lines, ...next, ...later })
+      const resets = call.retry_at === null ? {} : { resets_at: new Date(call.retry_at).toISOString() }
+      const later: ProblemMembers = 'retry_after' in wait ? { retry: 'after', ...wait, ...resets } : {}
+      const read: ProblemMembers =
+        PROBLEMS[call.code as Code].status === 503 && call.effect === 'read' ? { retry: 'after' } : {}
+      return problemBody(call.code as Code, detail, { ...common, ...lines, ...next, ...read, ...later })
     }
     case 'refused':
       return problemBody('backend_refused', detail, {

@@ -15,42 +15,58 @@ const LOOKUPS_MAX = 5
 
 /**
  * What becomes of a call in doubt: sent again where the backend recognises repeats, else looked up where the action says
- * how, else people. It keeps its reservation all the while (R6).
- *
- * `found`: this process did not start the attempt. It waits the attempt's whole time from now on before a lookup (R14).
+ * how, else people. It keeps its reservation all the while (R6), and each turn goes on from what the ledger says now.
  */
 export async function resolve(house: House, doubtful: Call, whose: 'own' | 'found'): Promise<void> {
   let call = doubtful
-  for (let tries = 0; call.state === 'unknown' && tries < ATTEMPTS_MAX - (whose === 'own' ? 1 : 0); tries++) {
-    if (!mayRepeat(house, call)) break
-    if (tries > 0) await house.clock.sleep(500 * 2 ** tries)
-    const again = await repeatOnce(house, call)
-    if (again === null) break
-    call = again
+  let left = ATTEMPTS_MAX - (whose === 'own' ? 1 : 0)
+  for (let turn = 0; call.state === 'unknown' && !house.stopping; turn++) {
+    const until = repeatableUntil(house, call)
+    if (left === 0 || house.clock.now() >= until) {
+      call = await look(house, call)
+      continue
+    }
+    if (turn > 0) await house.clock.sleep(Math.min(500 * 2 ** turn, 4000))
+    const again = await repeatOnce(house, call, until)
+    if (again.kind === 'call') {
+      call = again.call
+      left--
+    } else if (again.kind === 'frozen' && house.policy().actions.get(call.action)?.recheck == null) {
+      // Nobody can be asked and the thaw resumes: wait for it as long as the backend's key lives.
+      await house.clock.sleep(1000)
+    } else left = 0
   }
-  if (call.state !== 'unknown' || house.stopping) return
-  await look(house, call, whose)
 }
 
-/** Idempotent backend, its key alive by the intent's date; session and policy are read in the transaction that starts. */
-function mayRepeat(house: House, call: Call): boolean {
+/**
+ * Wall clock, ms, until which the same request may go again: the backend recognises repeats, its key is alive by the
+ * intent's date for the whole of an attempt, and the policy still grants the action. 0: never.
+ */
+function repeatableUntil(house: House, call: Call): number {
   const policy = house.policy()
   const spec = policy.backends.get(call.backend)
-  if (spec === undefined || spec.idempotency === null || house.stopping) return false
-  if (policy.roles.get(call.role)?.grants.has(call.action) !== true) return false
-  const age_ms = house.clock.now() - (call.intent_at ?? 0)
-  return age_ms >= 0 && age_ms + timeoutOf(policy, call.backend) < spec.idempotency.lives_ms
+  if (spec === undefined || spec.idempotency === null) return 0
+  if (policy.roles.get(call.role)?.grants.has(call.action) !== true) return 0
+  return (call.intent_at ?? 0) + spec.idempotency.lives_ms - timeoutOf(policy, call.backend)
 }
 
-async function repeatOnce(house: House, call: Call): Promise<Call | null> {
+async function repeatOnce(
+  house: House,
+  call: Call,
+  until: number,
+): Promise<{ kind: 'call'; call: Call } | { kind: 'frozen' | 'over' }> {
+  const request = await requestOf(house, call)
+  if (request === null) return { kind: 'over' }
   const timeout_ms = timeoutOf(house.policy(), call.backend)
-  const operation = { op: 'start', call: call.id, attempt: call.attempt, timeout_ms } as const
+  const operation = { op: 'start', call: call.id, attempt: call.attempt, timeout_ms, until } as const
   const started = await persist(house, () => house.store.write(operation))
   house.step('resolve.started')
-  if (started.kind === 'refused') return null
-  const request = await requestOf(house, call)
-  if (request === null) return null
-  return attempt(house, announce(house, started.call), request, started.begun)
+  if (started.kind === 'started') {
+    return { kind: 'call', call: await attempt(house, announce(house, started.call), request, started.begun) }
+  }
+  // Fenced by a write of ours whose answer was late: that attempt was never sent, and the next one follows it.
+  if (started.reason === 'fenced' || started.reason === 'state') return { kind: 'call', call: started.call }
+  return { kind: started.reason === 'frozen' ? 'frozen' : 'over' }
 }
 
 /** The bytes that were recorded, never rendered anew. */
@@ -59,26 +75,32 @@ async function requestOf(house: House, call: Call): Promise<Json> {
   return kept === undefined || kept === null ? null : (JSON.parse(kept) as Json)
 }
 
-/** Only once nothing of any attempt can still land: the last one ended before now, one of another process may still run. */
-async function look(house: House, call: Call, whose: 'own' | 'found'): Promise<void> {
+/**
+ * Asks the backend, only once nothing of any attempt can still land (R7): whatever ended an attempt early here says
+ * nothing about what still travels. The last attempt was sent before now.
+ */
+async function look(house: House, call: Call): Promise<Call> {
   const policy = house.policy()
   const recheck = policy.actions.get(call.action)?.recheck ?? null
-  if (recheck === null) return conclude(house, call, 'cannot_tell', 'the backend cannot be asked what became of it')
   const spec = policy.backends.get(call.backend)
-  const attempt_ms = whose === 'found' ? (spec?.timeout_ms ?? 0) : 0
-  await house.clock.sleep(attempt_ms + (spec?.lands_within_ms ?? 0))
+  if (recheck === null || spec === undefined) {
+    return conclude(house, call, 'cannot_tell', 'the backend cannot be asked what became of it')
+  }
+  await house.clock.sleep(spec.timeout_ms + spec.lands_within_ms)
   for (let tries = 0; tries < LOOKUPS_MAX && !house.stopping; tries++) {
     if (tries > 0) await house.clock.sleep(1000 * 2 ** tries)
     const found = await lookup(house, policy, call, recheck)
     house.step('resolve.looked')
     if (found === 'unreachable') continue
-    if (found === 'cannot_tell')
+    if (found === 'cannot_tell') {
       return conclude(house, call, found, 'the backend was asked and its answer does not tell')
+    }
     const reason =
       found === 'done' ? 'the backend says that it happened' : 'the backend has no record of it: nothing happened'
     return conclude(house, call, found, reason)
   }
-  if (!house.stopping) await conclude(house, call, 'cannot_tell', 'the backend could not be asked what became of it')
+  if (house.stopping) return call
+  return conclude(house, call, 'cannot_tell', 'the backend could not be asked what became of it')
 }
 
 async function lookup(
@@ -92,7 +114,7 @@ async function lookup(
   const request = recheck.request.render(scope)
   if (!request.ok) return 'cannot_tell'
   let answer: 'done' | 'refused' | 'cannot_tell' = 'refused'
-  const about = { call: call.id, session: { id: call.session, role: call.role } }
+  const about = { call: call.id, session: { id: call.session, role: call.role }, policy: call.policy }
   const end = await pages(
     (asked) => ask(house, call.backend, asked, about),
     request.value,
@@ -134,12 +156,13 @@ async function conclude(
   call: Call,
   found: 'done' | 'refused' | 'cannot_tell',
   reason: string,
-): Promise<void> {
+): Promise<Call> {
   const replay_ms = house.policy().actions.get(call.action)?.replay_ms ?? 0
+  const { id, attempt: number } = call
   const operation = {
     op: 'reconcile',
-    call: call.id,
-    attempt: call.attempt,
+    call: id,
+    attempt: number,
     found,
     reason,
     evidence: {},
@@ -148,5 +171,5 @@ async function conclude(
   } as const
   const result = await persist(house, () => house.store.write(operation))
   house.step('resolve.concluded')
-  if ('call' in result) announce(house, result.call)
+  return 'call' in result ? announce(house, result.call) : call
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { Call, JsonObject, Outcome } from '../../gateway/core/types.ts'
+import type { Call, Outcome } from '../../gateway/core/types.ts'
 import { World, admitting, approving, need, plan, want } from './world.ts'
 
 const OPEN = new Set(['held', 'intent', 'executing', 'unknown', 'needs_human'])
@@ -143,7 +143,7 @@ function act(world: World, one: Step, turn: number): void {
       return
     }
     case 'start':
-      world.write({ op: 'start', call: chosen.id, attempt: chosen.attempt, timeout_ms: 1000 })
+      world.write({ op: 'start', call: chosen.id, attempt: chosen.attempt, timeout_ms: 1000, until: Infinity })
       return
     case 'take_over':
       world.write({ op: 'take_over', call: chosen.id })
@@ -177,32 +177,20 @@ function act(world: World, one: Step, turn: number): void {
   }
 }
 
-/** What the ledger says every limit comes to: I13. */
+/** What the ledger says every limit comes to: every entry that moves a limit says so (I13). */
 function folded(world: World): Map<string, { held: number; used: number }> {
   const sums = new Map<string, { held: number; used: number }>()
-  const reserved = new Map<string, JsonObject[]>()
-  const at = (limit: string) => sums.get(limit) ?? { held: 0, used: 0 }
-  const move = (
-    moves: unknown,
-    change: (sum: { held: number; used: number }, amount: number) => { held: number; used: number },
-  ): void => {
-    for (const { limit, amount } of (moves ?? []) as { limit: string; amount: number }[])
-      sums.set(limit, change(at(limit), amount))
+  const move = (moves: unknown, held: -1 | 0 | 1, used: 0 | 1): void => {
+    for (const { limit, amount } of (moves ?? []) as { limit: string; amount: number }[]) {
+      const sum = sums.get(limit) ?? { held: 0, used: 0 }
+      sums.set(limit, { held: sum.held + held * amount, used: sum.used + used * amount })
+    }
   }
   for (const { kind, fields } of world.entries) {
-    const call = String(fields['call'])
-    if ((kind === 'call.held' || kind === 'call.started') && Array.isArray(fields['reserve'])) {
-      // A call has one reservation: a newer one takes the place of the one before.
-      if ((fields['reserve'] as JsonObject[]).length > 0 || kind === 'call.held') {
-        move(reserved.get(call), (sum, amount) => ({ ...sum, held: sum.held - amount }))
-        reserved.set(call, fields['reserve'] as JsonObject[])
-        move(fields['reserve'], (sum, amount) => ({ ...sum, held: sum.held + amount }))
-      }
-    }
-    const charged = kind === 'call.denied' && fields['recheck'] !== true
-    move(fields['spend'], (sum, amount) => ({ held: charged ? sum.held : sum.held - amount, used: sum.used + amount }))
-    move(fields['release'], (sum, amount) => ({ ...sum, held: sum.held - amount }))
-    if (fields['release'] !== undefined || fields['spend'] !== undefined) reserved.delete(call)
+    move(fields['release'], -1, 0)
+    move(fields['reserve'], 1, 0)
+    // A refused attempt is charged at once; anything else was reserved before it is spent.
+    move(fields['spend'], kind === 'call.denied' ? 0 : -1, 1)
   }
   return sums
 }

@@ -118,6 +118,27 @@ describe('the state machine', () => {
       assert.deepEqual(codes, ['rate_limited', 'denied'])
     })
 
+    it('asks the attempts where it decides, also of a call that would be allowed', () => {
+      const world = opened()
+      const attempts = want('attempts', 1, 2, {
+        kind: 'attempts',
+        unit: 'attempts',
+        window: { kind: 'rolling', length_ms: 3_600_000 },
+      })
+      const deny = [{ because: 'x', message: 'no' }]
+      for (let n = 0; n < 5; n++) world.write(admitting(`call_${n}`, { plan: plan({ attempts, deny }) }))
+      assert.equal(world.used('attempts'), 2)
+      const allowed = world.write(admitting('call_9', { plan: plan({ attempts }) }))
+      assert.deepEqual([allowed.kind, (allowed as { call: Call }).call.code], ['denied', 'rate_limited'])
+    })
+
+    it('answers a refusal that came late with the call that its key names by now', () => {
+      const world = opened()
+      started(world, 'call_1', { key: 'k' })
+      const refuse = { code: 'denied', detail: 'the item is gone', because: ['facts.item'] } as const
+      assert.equal(world.write(admitting('call_2', { key: 'k', refuse })).kind, 'bound')
+    })
+
     const stale: [string, Parameters<typeof admitting>[1]][] = [
       ['another policy', { plan: plan({ policy: 'sha256:older' }) }],
       ['other switches', { plan: plan({ switches: 0 }) }],
@@ -206,7 +227,10 @@ describe('the state machine', () => {
       const world = opened()
       started(world)
       world.write(settling('call_1', 1, UNKNOWN))
-      assert.equal(world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1 }).kind, 'started')
+      assert.equal(
+        world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1, until: Infinity }).kind,
+        'started',
+      )
       assert.equal(world.write(settling('call_1', 1, DONE)).kind, 'fenced')
       assert.equal(world.calls.get('call_1')?.state, 'unknown')
       assert.equal(world.write(settling('call_1', 2, DONE)).kind, 'settled')
@@ -221,12 +245,34 @@ describe('the state machine', () => {
         const world = opened()
         started(world)
         world.write(settling('call_1', 1, UNKNOWN))
-        world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1 })
+        world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1, until: Infinity })
         world.write(settling('call_1', 2, outcome))
         const call = world.calls.get('call_1')
         assert.deepEqual([call?.state, call?.doubt, world.held('daily')], ['unknown', [1], 3000])
       })
     }
+
+    it('takes an attempt that a crash cut off for one in doubt', () => {
+      const world = opened()
+      started(world)
+      world.write({ op: 'take_over', call: 'call_1' })
+      world.write(settling('call_1', 1, NOT_SENT))
+      const again = (attempt: number) =>
+        world.write({ op: 'start', call: 'call_1', attempt, timeout_ms: 1, until: Infinity })
+      again(1)
+      world.write({ op: 'take_over', call: 'call_1' })
+      again(2)
+      world.write(settling('call_1', 3, REFUSED))
+      assert.equal(world.calls.get('call_1')?.state, 'unknown')
+    })
+
+    it('starts no attempt once the backend’s key is dead', () => {
+      const world = opened()
+      started(world)
+      world.write(settling('call_1', 1, UNKNOWN))
+      const late = world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1, until: world.now })
+      assert.deepEqual([late.kind, 'reason' in late && late.reason], ['refused', 'too_late'])
+    })
 
     it('settles once: a second end changes nothing', () => {
       const world = opened()
@@ -297,7 +343,7 @@ describe('the state machine', () => {
       const frozen = inDoubt()
       frozen.write({ op: 'switch', name: 'all', on: true, reason: 'fire', person: 'demo:sam' })
       const again = [revoked, frozen].map((world) =>
-        world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1 }),
+        world.write({ op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1, until: Infinity }),
       )
       assert.deepEqual(
         again.map((result) => 'reason' in result && result.reason),
@@ -426,6 +472,50 @@ describe('the state machine', () => {
       const result = world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ deny }) }))
       assert.equal(result.kind, 'denied')
       assert.deepEqual([world.held('daily'), world.held('holds'), world.calls.get('call_1')?.bound], [0, 0, true])
+    })
+
+    it('names who said yes to what the policy then denied, and the policy', () => {
+      const world = opened()
+      const call = heldCall(world)
+      world.policy = 'sha256:new'
+      const deny = [{ because: 'x', message: 'no' }]
+      world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ policy: 'sha256:new', deny }) }))
+      const { fields } = world.entries.at(-1) ?? assert.fail()
+      assert.deepEqual(
+        [fields['person'], fields['policy'], world.calls.get('call_1')?.policy],
+        ['demo:dana', 'sha256:new', 'sha256:new'],
+      )
+    })
+
+    it('is held afresh when it would go to another backend, and then goes to that one', () => {
+      const world = opened()
+      const call = heldCall(world)
+      const elsewhere = plan({ need: [need('approval[0]', 1, 'finance')], backend: 'other' })
+      assert.equal(world.write(approving(call, 'demo:dana', ['finance'], { plan: elsewhere })).kind, 'card_changed')
+      const again = world.calls.get('call_1') ?? assert.fail()
+      assert.equal(world.write(approving(again, 'demo:dana', ['finance'], { plan: elsewhere })).kind, 'started')
+      assert.equal(world.calls.get('call_1')?.backend, 'other')
+    })
+
+    it('keeps its place among the open holds when their maximum is lowered', () => {
+      const world = opened()
+      const needs = [need('approval[0]', 2, 'finance')]
+      const call = heldCall(world, 'call_1', needs)
+      heldCall(world, 'call_2', needs)
+      const holds = want('holds', 1, 1, { kind: 'holds', unit: 'holds', window: { kind: 'gauge' } })
+      assert.equal(
+        world.write(approving(call, 'demo:dana', ['finance'], { plan: plan({ need: needs, holds }) })).kind,
+        'held',
+      )
+    })
+
+    it('asks nobody for a line in report mode, and records that it would have', () => {
+      const world = opened()
+      const result = world.write(
+        admitting('call_1', { plan: plan({ need: [need('approval[0]', 1, 'finance', { report: true })] }) }),
+      )
+      assert.equal(result.kind, 'started')
+      assert.deepEqual(world.entries.at(-1)?.fields['reported'], ['approval[0]'])
     })
 
     it('does not count against itself when it is decided again', () => {

@@ -14,6 +14,7 @@ export class World {
   readonly salts = new Map<string, string>()
   readonly entries: { id: string; at: number; kind: string; fields: JsonObject }[] = []
   policy = 'sha256:policy'
+  definitions: ReadonlySet<string> = new Set()
   switches: Working['switches'] = { version: 1, positions: {} }
   #ids = 0
 
@@ -23,6 +24,7 @@ export class World {
       begun: this.now,
       policy: this.policy,
       switches: this.switches,
+      definitions: this.definitions,
       calls: this.calls,
       keys: this.keys,
       limits: this.limits,
@@ -34,11 +36,12 @@ export class World {
       entries: [],
       bodies: new Map(),
       texts: [],
-      changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false },
+      changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false, definitions: false },
     }
     const result = fold(working, operation)
     this.policy = working.policy
     this.switches = working.switches
+    this.definitions = working.definitions
     this.entries.push(...working.entries)
     return result
   }
@@ -97,7 +100,7 @@ export function want(limit: string, amount: number, max: number | null, more: Pa
 }
 
 export function need(line: string, count: number, of: string, more: Partial<Need> = {}): Need {
-  return { line, count, of, expires_ms: 4 * 3_600_000, passkey: false, when: null, ...more }
+  return { line, count, of, expires_ms: 4 * 3_600_000, passkey: false, when: null, report: false, ...more }
 }
 
 export function plan(more: Partial<Plan> = {}): Plan {
@@ -130,7 +133,8 @@ export function plan(more: Partial<Plan> = {}): Plan {
 }
 
 export function bodies(call: string): Bodies {
-  return { call, salt: 'ab'.repeat(32), input: '{"amount":3000}', facts: '{}', request: '{}', output: null }
+  const bodies = { question: '{}', input: '{"amount":3000}', facts: '{}', request: '{}', output: null, earlier: null }
+  return { call, salt: 'ab'.repeat(32), ...bodies }
 }
 
 export function admitting(call: string, more: Partial<Admit> = {}): Admit {
@@ -156,7 +160,7 @@ export function approving(call: Call, person: string, groups: string[], more: Pa
     approval: { person, name: person, groups, at: 0, card: call.card ?? '' },
     plan: plan(),
     facts_until: null,
-    bodies: { facts: '{}', request: '{}' },
+    bodies: { question: '{}', facts: '{}', request: '{}', earlier: '[]' },
     timeout_ms: 10_000,
     ...more,
   }

@@ -109,6 +109,7 @@ grants: { echo.all: , pay.refund: { max: 200.00 USD }, pay.look: , shop.order: ,
   it('nor in any answer, log line, export or file of the store', async () => {
     hear(await gate.admin('dana', 'GET', '/admin/v1/calls'))
     hear(await gate.admin('dana', 'GET', '/admin/v1/policy'))
+    hear(await gate.admin('dana', 'GET', '/metrics'))
     await gate.stop()
     heard.forEach((text, n) => clean(`answer ${n}`, text))
     gate.log.forEach((line) => clean('the log', line))

@@ -15,6 +15,7 @@ export function attemptStarts(working: Working, operation: Start): Started {
   if (call === undefined) throw new Error(`${operation.call} was not loaded`)
   if (call.attempt !== operation.attempt) return { kind: 'refused', reason: 'fenced', call }
   if (call.state !== 'unknown') return { kind: 'refused', reason: 'state', call }
+  if (working.now >= operation.until) return { kind: 'refused', reason: 'too_late', call }
   const ended = working.sessions.get(call.session)?.ended_reason
   if (ended === 'revoked' || ended === 'role_removed') return { kind: 'refused', reason: 'revoked', call }
   if (frozenBy(working.switches, call.role, call.action, call.effect) !== null)
@@ -23,7 +24,9 @@ export function attemptStarts(working: Working, operation: Start): Started {
   const about = { call: call.id, session: call.session }
   const entry = write(working, 'call.started', { ...callFields(call), attempt, reserve: [] }, about)
   const not_after = working.now + operation.timeout_ms
-  const started = put(working, { ...call, attempt, not_after, entry, updated_at: working.now })
+  // Whatever came of the attempt before, nobody settled the call by it: it may still land (R4).
+  const doubt = [...new Set([...call.doubt, call.attempt])]
+  const started = put(working, { ...call, attempt, doubt, not_after, entry, updated_at: working.now })
   return { kind: 'started', call: started, begun: working.begun }
 }
 

@@ -1,10 +1,11 @@
-import { admit, reportedBy } from '../admit.ts'
+import { admit, exceeds, reportedBy } from '../admit.ts'
 import type { Use } from '../admit.ts'
 import { cardOf } from '../card.ts'
-import { digestOf } from '../entry.ts'
+import { BODY_NAMES, digestOf } from '../entry.ts'
 import { moved, peek, reserve, use } from '../limits.ts'
 import type { Admit, Admitted, SessionRow, Switches } from '../operations.ts'
 import type { Approval, Because, Call, Decision, Effect, JsonObject, NeedState, Plan, Want } from '../types.ts'
+import { resetsAt } from '../window.ts'
 import { callFields, keyName, put, write } from '../working.ts'
 import type { Working } from '../working.ts'
 
@@ -19,45 +20,48 @@ export function opens(working: Working, operation: Admit): Admitted {
 
   const { plan, key, refuse } = operation
   const bound = key === null ? undefined : boundCall(working, operation.principal, plan, key)
-  // The key is looked up first, whatever limits and switches say; a refusal under a bound key never unbinds it.
-  if (bound !== undefined && refuse === undefined) {
-    return { kind: 'bound', call: bound, same: bound.fingerprint === operation.fingerprint }
-  }
+  // The key is looked up first, whatever limits, switches and facts say by now: who asked before gets its answer.
+  if (bound !== undefined) return { kind: 'bound', call: bound, same: bound.fingerprint === operation.fingerprint }
 
   const call = received(working, operation, session)
   working.salts.set(call.id, operation.bodies.salt)
+  const usage = useOf(working, [], [])
+  const charged = refuse === undefined || refuse.code === 'denied' || refuse.code === 'not_granted'
+  // A guesser pays for each refusal. Who has paid too often is refused for that alone, and does not pay again.
+  if (charged && exceeds(plan.attempts, usage)) {
+    return deny(working, operation, call, { code: 'rate_limited', ...guessing(plan, usage) }, [])
+  }
   if (refuse !== undefined) {
     // Where no line of the policy said no (the input, the key), the detail speaks for itself.
     const lines = refuse.because.length === 0 ? [''] : refuse.because
     const because = lines.map((line) => ({ because: line, message: refuse.detail }))
-    const charged = refuse.code === 'denied' || refuse.code === 'not_granted'
-    return deny(working, operation, call, { code: refuse.code, because, retry_at: refuse.retry_at ?? null }, charged)
+    const refusal = { code: refuse.code, because, retry_at: refuse.retry_at ?? null }
+    return deny(working, operation, call, refusal, charged ? [plan.attempts] : [])
   }
   if (isStale(working, operation)) return { kind: 'stale' }
 
   const freeze = frozenBy(working.switches, plan.role, plan.action, plan.effect)
-  if (freeze !== null) return deny(working, operation, call, { code: 'frozen', ...freeze, retry_at: null }, false)
+  if (freeze !== null) return deny(working, operation, call, { code: 'frozen', ...freeze, retry_at: null }, [])
 
-  const usage = useOf(working, [], [])
   const decision = admit(plan, usage)
   const reported = reportedBy(plan, usage)
-  if (decision.verdict === 'deny') return deny(working, operation, call, decision, true, reported)
+  if (decision.verdict === 'deny') return deny(working, operation, call, decision, [plan.attempts], reported)
   working.bodies.set(call.id, operation.bodies)
   reserve(working, decision.reserve)
-  return decision.verdict === 'hold'
-    ? { kind: 'held', call: hold(working, call, plan, decision, reported) }
-    : {
-        kind: 'started',
-        call: begin(working, call, decision.reserve, operation.timeout_ms, reported),
-        begun: working.begun,
-      }
+  if (decision.verdict === 'hold') return { kind: 'held', call: hold(working, call, plan, decision, reported) }
+  const started = begin(working, call, decision.reserve, moved(decision.reserve), operation.timeout_ms, reported)
+  return { kind: 'started', call: started, begun: working.begun }
 }
 
-/** The intent: from here on the call may have an effect. */
+/**
+ * The intent: from here on the call may have an effect. `reserves` is what this entry moves: nothing where an approval
+ * has moved it already.
+ */
 export function begin(
   working: Working,
   call: Call,
   reserved: readonly Want[],
+  reserves: readonly JsonObject[],
   timeout_ms: number,
   reported: readonly string[],
 ): Call {
@@ -71,7 +75,7 @@ export function begin(
       policy: call.policy,
       cost: call.cost === null ? null : { ...call.cost },
       digests: digestsOf(working, call.id),
-      reserve: moved(reserved),
+      reserve: reserves,
       ...(reported.length > 0 ? { reported } : {}),
     },
     { call: call.id, session: call.session },
@@ -98,14 +102,15 @@ export function hold(
   plan: Plan,
   decision: Extract<Decision, { verdict: 'hold' }>,
   reported: readonly string[],
-  again?: string,
+  /** Set when it was held before: why again, and what it held until now. */
+  again?: { readonly why: string; readonly release: readonly Want[] },
 ): Call {
   const { now } = working
   const expires_at = now + decision.expires_ms
   // The card is new: what was said to another card counts no more.
   const need: NeedState[] = decision.need.map((line) => ({ ...line, have: 0 }))
   const card = cardOf(
-    { call: call.id, request: plan.request, cost: plan.cost, need, expires_at },
+    { call: call.id, backend: plan.backend, request: plan.request, cost: plan.cost, need, expires_at },
     saltOf(working, call.id),
   )
   const entry = write(
@@ -121,7 +126,7 @@ export function hold(
       digests: digestsOf(working, call.id),
       reserve: moved(decision.reserve),
       ...(reported.length > 0 ? { reported } : {}),
-      ...(again === undefined ? {} : { again }),
+      ...(again === undefined ? {} : { again: again.why, release: moved(again.release) }),
     },
     { call: call.id, session: call.session },
   )
@@ -130,6 +135,8 @@ export function hold(
     state: 'held',
     bound: call.key !== null,
     policy: plan.policy,
+    backend: plan.backend,
+    effect: plan.effect,
     summary: plan.summary,
     cost: plan.cost,
     reserve: decision.reserve,
@@ -147,14 +154,11 @@ function deny(
   operation: Admit,
   call: Call,
   refusal: { code: string; because: readonly Because[]; retry_at: number | null },
-  charged: boolean,
+  charges: readonly Want[],
   reported: readonly string[] = [],
 ): Admitted {
-  const { plan } = operation
+  const { plan, refuse } = operation
   working.bodies.set(call.id, operation.bodies)
-  // A guesser pays for each refusal; one that is refused for guessing too much does not pay again.
-  const guessing = refusal.because.length > 0 && refusal.because.every(({ because }) => because.endsWith('.attempts'))
-  const charges = charged && !guessing ? [plan.attempts] : []
   for (const want of charges) use(working, want, working.now)
   const because = refusal.because.map((line) => line.because).filter((line) => line !== '')
   const entry = write(
@@ -167,6 +171,7 @@ function deny(
       policy: plan.policy,
       digests: digestsOf(working, call.id),
       ...(charges.length > 0 ? { spend: moved(charges) } : {}),
+      ...(refuse?.dry_run === undefined ? {} : { dry_run: refuse.dry_run }),
       ...(reported.length > 0 ? { reported } : {}),
     },
     { call: call.id, session: call.session },
@@ -182,6 +187,12 @@ function deny(
     entry,
   })
   return { kind: 'denied', call: denied }
+}
+
+function guessing(plan: Plan, usage: Use): { because: Because[]; retry_at: number | null } {
+  const { because, max, window, limit } = plan.attempts
+  const message = `Too many refused attempts: ${max} per hour.`
+  return { because: [{ because, message }], retry_at: resetsAt(window, usage.limit(limit).buckets, usage.now) }
 }
 
 /** Weighed under another policy or other switches, or on facts that are too old by now. */
@@ -225,7 +236,7 @@ export function digestsOf(working: Working, call: string): JsonObject {
   const kept = working.bodies.get(call)
   const salt = saltOf(working, call)
   const digests: { [name: string]: string } = {}
-  for (const name of ['input', 'facts', 'request', 'output'] as const) {
+  for (const name of BODY_NAMES) {
     const text = kept?.[name]
     if (text !== undefined && text !== null) digests[name] = digestOf(salt, text)
   }

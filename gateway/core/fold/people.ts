@@ -11,8 +11,9 @@ import type {
   PersonSettles,
   Reject,
   Rejected,
+  Switches,
 } from '../operations.ts'
-import type { Call, Decision, JsonObject } from '../types.ts'
+import type { Approval, Call, Decision, JsonObject } from '../types.ts'
 import { callFields, put, write } from '../working.ts'
 import type { Working } from '../working.ts'
 import { begin, detailOf, digestsOf, frozenBy, hold, isStale, saltOf, useOf } from './open.ts'
@@ -35,15 +36,12 @@ export function approves(working: Working, operation: Approve): Approved {
   }
   const { approval, plan } = operation
   if (expired(before, working.now)) return { kind: 'expired', call: expire(working, before) }
-  if (isRevoked(working, before)) return { kind: 'cancelled', call: cancel(working, before, 'the session was revoked') }
-  if (isBarred(approval.person, approval.groups, before.barred)) return { kind: 'own_call', call: before }
+  if (isRevoked(working, before)) {
+    return { kind: 'cancelled', call: cancel(working, before, 'the session was revoked') }
+  }
   if (isBarred(approval.person, approval.groups, plan.barred)) return { kind: 'own_call', call: before }
-  if (!before.need.some(({ of }) => approval.groups.includes(of))) return { kind: 'not_eligible', call: before }
-  if (before.approvals.some(({ person }) => person === approval.person))
-    return { kind: 'already_decided', call: before }
-  if (before.card !== approval.card) return { kind: 'card_changed', call: before }
-  if (frozenBy(working.switches, before.role, before.action, before.effect) !== null)
-    return { kind: 'frozen', call: before }
+  const refusal = notToApprove(before, approval, working.switches)
+  if (refusal !== null) return { kind: refusal, call: before }
   if (isStale(working, operation)) return { kind: 'stale' }
 
   const approvals = [...before.approvals, { ...approval, at: working.now }]
@@ -52,16 +50,14 @@ export function approves(working: Working, operation: Approve): Approved {
   const reported = reportedBy(plan, usage)
   working.bodies.set(before.id, { call: before.id, ...operation.bodies })
   if (decision.verdict === 'deny') {
-    return { kind: 'denied', call: recheckDenied(working, before, decision.because, decision.code) }
+    return { kind: 'denied', call: recheckDenied(working, before, operation, decision, reported) }
   }
   const afresh = heldAfresh(working, before, operation, decision)
   release(working, before.reserve)
   if (afresh !== null) {
     reserve(working, afresh.reserve)
-    return {
-      kind: 'card_changed',
-      call: hold(working, before, plan, afresh, reported, 'what would be approved has changed'),
-    }
+    const again = { why: 'what would be approved has changed', release: before.reserve }
+    return { kind: 'card_changed', call: hold(working, before, plan, afresh, reported, again) }
   }
   reserve(working, decision.reserve)
   const entry = write(
@@ -69,18 +65,19 @@ export function approves(working: Working, operation: Approve): Approved {
     'call.approved',
     {
       ...callFields(before),
-      person: approval.person,
-      groups: approval.groups,
-      card: approval.card,
-      have: decision.verdict === 'hold' ? decision.need.map(({ line, have }) => ({ line, have })) : 'all',
+      ...yesFields(operation),
+      have: decision.need.map(({ line, have }) => ({ line, have })),
       digests: digestsOf(working, before.id),
+      release: moved(before.reserve),
+      reserve: moved(decision.reserve),
     },
     { call: before.id, session: before.session },
   )
   const need = decision.verdict === 'hold' ? decision.need : before.need.map((line) => ({ ...line, have: line.count }))
+  const { policy } = plan
   const approved: Call = {
     ...before,
-    policy: plan.policy,
+    policy,
     reserve: decision.reserve,
     need,
     approvals,
@@ -88,18 +85,34 @@ export function approves(working: Working, operation: Approve): Approved {
     updated_at: working.now,
   }
   if (decision.verdict === 'hold') return { kind: 'held', call: put(working, approved) }
-  return {
-    kind: 'started',
-    call: begin(working, approved, decision.reserve, operation.timeout_ms, reported),
-    begun: working.begun,
-  }
+  const started = begin(working, approved, decision.reserve, [], operation.timeout_ms, reported)
+  return { kind: 'started', call: started, begun: working.begun }
 }
 
-/** Another request, cost or need: what was said counts no more, and people are asked again. null: the card stands. */
+/** Why this yes does not count, as far as the call, the person and the switches say; null: facts and policy are asked. */
+export function notToApprove(
+  call: Call,
+  approval: Pick<Approval, 'person' | 'groups' | 'card'>,
+  switches: Switches,
+): 'own_call' | 'not_eligible' | 'already_decided' | 'card_changed' | 'frozen' | null {
+  const { person, groups, card } = approval
+  if (isBarred(person, groups, call.barred)) return 'own_call'
+  if (!call.need.some(({ of }) => groups.includes(of))) return 'not_eligible'
+  if (call.approvals.some((yes) => yes.person === person)) return 'already_decided'
+  if (call.card !== card) return 'card_changed'
+  return frozenBy(switches, call.role, call.action, call.effect) === null ? null : 'frozen'
+}
+
+/** Who said yes to what, under which policy. */
+function yesFields({ approval, plan }: Approve): JsonObject {
+  return { person: approval.person, groups: approval.groups, card: approval.card, policy: plan.policy }
+}
+
+/** Another request, backend, cost or need: what was said counts no more, and people are asked again. null: the card stands. */
 function heldAfresh(working: Working, call: Call, operation: Approve, decision: Allowed | Held): Held | null {
   const { plan } = operation
   const expires_at = call.expires_at ?? 0
-  const standing = { call: call.id, request: plan.request, cost: plan.cost, expires_at }
+  const standing = { call: call.id, backend: plan.backend, request: plan.request, cost: plan.cost, expires_at }
   const salt = saltOf(working, call.id)
   const sameRequest = cardOf({ ...standing, need: call.need }, salt) === call.card
   const sameNeed = cardOf({ ...standing, need: decision.need }, salt) === call.card
@@ -116,7 +129,13 @@ function heldAfresh(working: Working, call: Call, operation: Approve, decision: 
   }
 }
 
-function recheckDenied(working: Working, call: Call, because: Parameters<typeof detailOf>[0], code: string): Call {
+function recheckDenied(
+  working: Working,
+  call: Call,
+  operation: Approve,
+  { because, code, retry_at }: Extract<Decision, { verdict: 'deny' }>,
+  reported: readonly string[],
+): Call {
   release(working, call.reserve)
   const lines = because.map((line) => line.because)
   const entry = write(
@@ -124,20 +143,24 @@ function recheckDenied(working: Working, call: Call, because: Parameters<typeof 
     'call.denied',
     {
       ...callFields(call),
+      ...yesFields(operation),
       code,
       because: lines,
       recheck: true,
       digests: digestsOf(working, call.id),
       release: moved(call.reserve),
+      ...(reported.length > 0 ? { reported } : {}),
     },
     { call: call.id, session: call.session },
   )
   return put(working, {
     ...call,
     state: 'denied',
+    policy: operation.plan.policy,
     code,
     because: lines,
     detail: detailOf(because),
+    retry_at,
     card: null,
     expires_at: null,
     entry,
@@ -211,7 +234,15 @@ export function settlesByPerson(working: Working, operation: PersonSettles): Per
   const entry = write(
     working,
     'call.reconciled',
-    { ...callFields(call), outcome, by: persons, reason, cost: call.cost === null ? null : { ...call.cost }, ...moves },
+    {
+      ...callFields(call),
+      outcome,
+      by: persons,
+      reason,
+      cost: call.cost === null ? null : { ...call.cost },
+      ...moves,
+      dated: new Date(at).toISOString(),
+    },
     about,
   )
   const detail = outcome === 'done' ? 'Two people found that it happened.' : 'Two people found that it did not happen.'

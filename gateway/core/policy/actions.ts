@@ -8,7 +8,7 @@ import type { Compiling } from './compiling.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Piece } from './place.ts'
 import { compileFact, factType } from './facts.ts'
-import { compilePage, compileRequest } from './requests.ts'
+import { compilePage, compileRequest, effectsIn } from './requests.ts'
 import { callScope, membersRead } from './scopes.ts'
 import type { Names } from './scopes.ts'
 
@@ -160,7 +160,7 @@ function currencyAt(
 
 function compileRecheck(compiling: Compiling, adapter: string | null, piece: Piece, scope: TypeScope): Lookup | null {
   const request = compileRequest(compiling, adapter, piece, 'recheck', scope)
-  const page = compilePage(compiling, at(piece, 'page'))
+  const page = compilePage(compiling, at(piece, 'page'), compiling.adapters[adapter ?? '']?.request)
   const asked = {
     output: 'any',
     input: scope['input'] ?? 'any',
@@ -172,7 +172,7 @@ function compileRecheck(compiling: Compiling, adapter: string | null, piece: Pie
 }
 
 function warnOfDoubt(
-  { report }: Compiling,
+  { report, adapters }: Compiling,
   piece: Piece,
   effect: Effect | null,
   backend: BackendSpec | undefined,
@@ -187,11 +187,15 @@ function warnOfDoubt(
     )
   }
   const request = valueAt(at(piece, 'request'))
-  const method =
-    typeof request === 'object' && request !== null
-      ? ['POST', 'PUT', 'PATCH', 'DELETE'].find((key) => Object.hasOwn(request, key))
-      : undefined
-  if (effect === 'read' && method !== undefined) {
+  const [method, does] =
+    (typeof request === 'object' && request !== null
+      ? effectsIn(adapters[backend.adapter]?.request ?? {}).find(
+          ([key, does]) => does !== 'read' && Object.hasOwn(request, key),
+        )
+      : undefined) ?? []
+  if (effect === 'read' && method !== undefined && does === 'write') {
+    report.error(at(piece, 'request', method), `\`${method}\` changes something`, 'say `effect: write`', 'key')
+  } else if (effect === 'read' && method !== undefined) {
     report.warning(
       at(piece, 'request', method),
       `this reads with ${method}: it needs no request key, and a repeat is sent again`,

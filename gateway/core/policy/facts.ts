@@ -19,9 +19,11 @@ export function compileFact(
   const own = at(piece, 'backend')
   const backend = has(own) ? textAt(own) : backendOfAction
   if (has(own) && backend !== null) known(compiling, 'backends', backend, own)
-  const request = compileRequest(compiling, backends.get(backend ?? '')?.adapter ?? null, piece, 'fact', scope)
+  const adapter = backends.get(backend ?? '')?.adapter ?? null
+  const request = compileRequest(compiling, adapter, piece, 'fact', scope)
+  const schema = compiling.adapters[adapter ?? '']?.request
   const keep = keepAt(piece)
-  const page = compilePage(compiling, at(piece, 'page'))
+  const page = compilePage(compiling, at(piece, 'page'), schema)
   const complete = expressionAt(compiling, at(piece, 'complete'), { output: 'any' }, 'bool')
   if (request === null || keep === null || backend === null) return null
   return {
@@ -29,7 +31,9 @@ export function compileFact(
     backend,
     request,
     keep,
-    absent: itemsAt(at(piece, 'absent')).map((item) => numberAt(item, 404)),
+    absent: has(at(piece, 'absent'))
+      ? itemsAt(at(piece, 'absent')).map((item) => numberAt(item, 404))
+      : ((schema?.['x-absent'] ?? []) as readonly number[]),
     page,
     complete,
   }

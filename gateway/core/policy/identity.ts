@@ -1,5 +1,6 @@
 import type { Group, Issuer, JsonObject, Policy } from '../types.ts'
 import { compileExpression } from '../expression.ts'
+import type { TypeScope } from '../expression.ts'
 import type { Expression } from '../types.ts'
 import { checkPrefixes } from './claims.ts'
 import { durationAt, entriesAt, expressionAt, flagAt, has, known, numberAt, textAt, textsAt } from './compiling.ts'
@@ -8,7 +9,7 @@ import { at, sound, valueAt } from './place.ts'
 import type { Piece } from './place.ts'
 import { isInternal } from './backends.ts'
 import { didYouMean as hintOf } from './finding.ts'
-import { CLAIMS } from './scopes.ts'
+import { CLAIMS, CLAIMS_AND_GROUPS } from './scopes.ts'
 
 /** Compiles one issuer; null where it cannot be understood. */
 export function compileIssuer(compiling: Compiling, name: string, piece: Piece): Issuer | null {
@@ -83,6 +84,9 @@ function checkAddress({ report }: Compiling, piece: Piece): void {
   if (text === null) return
   const url = URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol)) return report.error(piece, 'this is not an https: address')
+  if (url.username !== '' || url.password !== '') {
+    report.error(piece, 'an address in a policy holds no user name or password', 'keys are public: write it without')
+  }
   if (url.protocol === 'http:' && !(isInternal(url.hostname) && /^(localhost|127\.|\[::1\])/.test(url.hostname))) {
     report.error(piece, 'keys must come over https:', 'whoever can change the answer could sign as this issuer')
   }
@@ -160,10 +164,17 @@ export function compileGroup(compiling: Compiling, name: string, piece: Piece): 
   if (!sound(piece)) return null
   const issuer = textAt(at(piece, 'issuer')) ?? ''
   const exists = known(compiling, 'issuers', issuer, at(piece, 'issuer'))
-  const where = expressionAt(compiling, at(piece, 'where'), CLAIMS, 'bool')
+  const where = expressionAt(compiling, at(piece, 'where'), whereScope(compiling, issuer), 'bool')
   if (where === null || !exists) return null
   checkPrefixes(compiling.report, where.text, at(piece, 'where'))
   return { name, issuer, where }
+}
+
+/** `groups` only where the issuer has them: a condition on what is never there would silently fit nobody. */
+export function whereScope({ names }: Compiling, issuer: string | null): TypeScope {
+  const piece = names.issuers.get(issuer ?? '')
+  const listed = piece !== undefined && (has(at(piece, 'groups')) || has(at(piece, 'dev')))
+  return listed ? CLAIMS_AND_GROUPS : CLAIMS
 }
 
 /** A group that is to decide must be one of people: of an issuer with `person:`. */

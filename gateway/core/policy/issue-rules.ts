@@ -3,7 +3,7 @@ import type { IssueRule } from '../types.ts'
 import { checkPrefixes } from './claims.ts'
 import { entriesAt, expressionAt, has, itemsAt, known, textAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
-import { peopleGroup } from './identity.ts'
+import { peopleGroup, whereScope } from './identity.ts'
 import { at, sound } from './place.ts'
 import type { Piece } from './place.ts'
 import { CLAIMS, OWN_ATTRIBUTES } from './scopes.ts'
@@ -25,7 +25,8 @@ export function issueRules(compiling: Compiling, piece: Piece): IssueRule[] {
           'without one, everything that it signs for could hold this role',
         )
       }
-      const where = expressionAt(compiling, at(rule, 'where'), CLAIMS, 'bool')
+      const from = issuer ?? textAt(at(compiling.names.groups.get(group ?? '') ?? rule, 'issuer'))
+      const where = expressionAt(compiling, at(rule, 'where'), whereScope(compiling, from), 'bool')
       if (where !== null) checkPrefixes(report, where.text, at(rule, 'where'))
       const carry: { [attribute: string]: IssueRule['carry'][string] } = {}
       for (const [attribute, value] of entriesAt(at(rule, 'carry'))) {

@@ -21,10 +21,16 @@ import {
 
 /** The keys of a fact or a recheck: a request of its backend's adapter, and ours beside it. */
 export function factSchema(request: JsonSchema): JsonSchema {
-  return { $defs: { kept: KEPT }, ...merged(request, FACT_KEYS, ['keep']) }
+  return { $defs: { kept: KEPT }, ...merged(without(request, 'fact'), FACT_KEYS, ['keep']) }
 }
 export function recheckSchema(request: JsonSchema): JsonSchema {
-  return merged(request, RECHECK_KEYS, ['happened'])
+  return merged(without(request, 'recheck'), RECHECK_KEYS, ['happened'])
+}
+/** Some members of a request have no meaning in one of its uses (`x-not-for`). */
+function without(request: JsonSchema, use: 'fact' | 'recheck'): JsonSchema {
+  const members = Object.entries((request['properties'] ?? {}) as { readonly [name: string]: JsonSchema })
+  const kept = members.filter(([, member]) => !((member['x-not-for'] ?? []) as readonly string[]).includes(use))
+  return { ...request, properties: Object.fromEntries(kept) }
 }
 
 const SCALAR: JsonSchema = { type: ['string', 'number', 'boolean'] }
@@ -128,7 +134,7 @@ export const ACTION: JsonSchema = {
       facts: map(
         'Fetched by the gateway before it decides; shown to approvers as facts. A fact may use an earlier one.',
         MEMBER_NAME,
-        { type: 'object', description: 'A read request (GET), and:' },
+        { type: 'object', description: 'A request that only reads (GET, or read with params and rows), and:' },
       ),
       cost: {
         ...object('What a call costs, computed from what will be sent.', {
@@ -148,7 +154,8 @@ export const ACTION: JsonSchema = {
       },
       recheck: {
         type: 'object',
-        description: 'Asked after a crash or a timeout: did it happen? A read request (GET), and:',
+        description:
+          'Asked after a crash or a timeout: did it happen? A request that only reads (GET, or read with params), and:',
       },
       effects: { 'x-later': 'it comes with reconcile', description: '(later) What reconcile reads.' },
       output: object(

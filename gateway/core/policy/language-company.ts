@@ -23,7 +23,9 @@ import type { AdapterSchemas } from './language-words.ts'
 
 /** The keys of a backend (ours and its adapter's), for one adapter. */
 function backendSchema(adapter: JsonSchema): JsonSchema {
-  return merged(adapter, BACKEND_KEYS, ['adapter'])
+  const without = (adapter['x-without'] ?? []) as readonly string[]
+  const common = Object.entries(BACKEND_KEYS).filter(([key]) => !without.includes(key))
+  return merged(adapter, Object.fromEntries(common), ['adapter'])
 }
 
 export const FINAL: readonly number[] = [400, 401, 403, 404, 405, 410, 413, 415, 422]

@@ -3,7 +3,7 @@ import type { TypeScope } from '../expression.ts'
 import { factSchema, recheckSchema } from '../language.ts'
 import type { Placement } from '../template.ts'
 import type { JsonObject, JsonSchema, Page, Template } from '../types.ts'
-import { entriesAt, expressionAt, templateAt, textAt } from './compiling.ts'
+import { entriesAt, expressionAt, itemsAt, templateAt, textAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Path, Piece } from './place.ts'
@@ -38,30 +38,54 @@ export function compileRequest(
 ): Template | null {
   const value = valueAt(piece)
   if (adapter === null || !sound(piece) || typeof value !== 'object' || value === null) return null
-  if (use !== 'request' && refuseWriting(compiling, piece, value as JsonObject)) return null
-  checkStructure(piece, value, validatorOf(compiling.adapters[adapter]?.request ?? {}, use), compiling.report)
+  const schema = compiling.adapters[adapter]?.request ?? {}
+  if (use !== 'request' && refuseWriting(compiling, piece, value as JsonObject, schema)) return null
+  checkStructure(piece, value, validatorOf(schema, use), compiling.report)
   if (!sound(piece)) return null
+  refuseGaps(compiling, piece, schema)
   const tree = Object.fromEntries(
     Object.entries(value as JsonObject).filter(([key]) => use === 'request' || !OURS.has(key)),
   )
-  const schema = compiling.adapters[adapter]?.request ?? {}
   return templateAt(compiling, piece, tree, scope, (path) => placementIn(schema, path))
 }
 
 /** What the gateway asks by itself must not change anything. */
-function refuseWriting({ report }: Compiling, piece: Piece, value: JsonObject): boolean {
-  let found = false
-  for (const key of ['POST', 'PUT', 'PATCH', 'DELETE', 'form', 'json', 'write']) {
-    if (!Object.hasOwn(value, key)) continue
+function refuseWriting({ report }: Compiling, piece: Piece, value: JsonObject, schema: JsonSchema): boolean {
+  const writing = effectsIn(schema).filter(([key, effect]) => effect !== 'read' && Object.hasOwn(value, key))
+  const reading = effectsIn(schema).flatMap(([key, effect]) => (effect === 'read' ? [key] : []))
+  for (const [key] of writing) {
     report.error(
       at(piece, key),
       `\`${key}\` could change something; what the gateway asks by itself only reads`,
-      'write GET',
+      `write ${reading.join(' or ')}`,
       'key',
     )
-    found = true
   }
-  return found
+  return writing.length > 0
+}
+
+/** The members of a request that tell what it does: `read`, `write`, or `either` (`x-effect`). */
+export function effectsIn(schema: JsonSchema): (readonly [string, 'read' | 'write' | 'either'])[] {
+  return Object.entries((schema['properties'] ?? {}) as { readonly [name: string]: JsonSchema }).flatMap(
+    ([name, member]) => {
+      const effect = member['x-effect']
+      return effect === 'read' || effect === 'write' || effect === 'either' ? [[name, effect] as const] : []
+    },
+  )
+}
+
+/** In a list whose items are known by their place (`x-whole`) none may be left out. */
+function refuseGaps({ report }: Compiling, piece: Piece, schema: JsonSchema): void {
+  for (const [name, member] of Object.entries((schema['properties'] ?? {}) as { [name: string]: JsonSchema })) {
+    if (member['x-whole'] !== true) continue
+    for (const item of itemsAt(at(piece, name))) {
+      const text = textAt(item)
+      if (text === null || !/\?\s*\}$/.test(text)) continue
+      const path = text.slice(2).replace(/\?\s*\}$/, '')
+      const hint = `write \${has(${path}) ? ${path} : ""}`
+      report.error(item, `an item of \`${name}\` cannot be left out: the others would move up`, hint)
+    }
+  }
 }
 
 /** The closest `x-template` on the way to a place; values are the default. */
@@ -86,8 +110,13 @@ function memberSchema(schema: JsonSchema, step: string | number): JsonSchema | u
   return undefined
 }
 
-export function compilePage(compiling: Compiling, piece: Piece): Page | null {
+/** `request`: the schema of the adapter's requests, where the backend is known. */
+export function compilePage(compiling: Compiling, piece: Piece, request: JsonSchema | undefined): Page | null {
   if (!sound(piece) || valueAt(piece) === undefined) return null
+  if (request !== undefined && memberSchema(request, 'query') === undefined) {
+    compiling.report.error(piece, 'this backend has no pages: there is no query to add to', undefined, 'key')
+    return null
+  }
   const scope: TypeScope = { last: 'any', output: 'any' }
   const next: { [query: string]: Page['next'][string] } = {}
   for (const [key, member] of entriesAt(piece)) {

@@ -11,6 +11,8 @@ export interface Names {
 }
 
 export const CLAIMS: TypeScope = { claims: { object: {}, open: true } }
+/** Of a `where`, at an issuer that says with `groups:` where its tokens list them. */
+export const CLAIMS_AND_GROUPS: TypeScope = { ...CLAIMS, groups: 'any' }
 
 const WEEKDAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']
 

@@ -1,0 +1,24 @@
+import type { Operation, ResultOf } from '../core/operations.ts'
+import { persist } from './attempt.ts'
+import { announce } from './house.ts'
+import type { House } from './house.ts'
+
+/**
+ * The ledger answered after its operation was told that it did not. What it kept stands, and whoever waits is told. A
+ * call that it started has nobody who runs it, and nothing of it was sent: it is settled as that, and its key is free.
+ */
+export function late(house: House, operation: Operation, result: ResultOf<Operation>): void {
+  if ('calls' in result) for (const call of result.calls) announce(house, call)
+  if (!('call' in result)) return
+  const call = announce(house, result.call)
+  house.log('the ledger answered too late', { operation: operation.op, call: call.id })
+  // A further attempt is settled by resolve.ts, which goes on from what the ledger says.
+  if (result.kind !== 'started' || operation.op === 'start') return
+  const outcome = { kind: 'not_sent', reason: 'the ledger answered too late' } as const
+  const settle = { op: 'settle', call: call.id, attempt: call.attempt, outcome, output: null, replay_ms: 0 } as const
+  persist(house, () => house.store.write(settle))
+    .then((settled) => 'call' in settled && announce(house, settled.call))
+    .catch((error: unknown) =>
+      house.log('a late call waits for the next start', { call: call.id, error: String(error) }),
+    )
+}

@@ -1,0 +1,89 @@
+import type { LoadPolicy, Seed } from '../core/operations.ts'
+import type { Call, CallState, JsonObject, Policy, Question, Window } from '../core/types.ts'
+import { definitionIn, definitionsOf, weigh } from '../core/weigh.ts'
+import type { Store } from '../store/store.ts'
+import { sessionOf } from './session.ts'
+
+/** A hold may be that much older than the intent that dates it. */
+const HOLD_MS = 31 * 86_400_000
+const PAGE = 500
+
+/** Among the definitions of every policy: a policy without limits was loaded too. */
+const LOADED = 'policy'
+
+const COUNTED: readonly CallState[] = ['held', 'intent', 'executing', 'unknown', 'needs_human', 'done', 'refused']
+
+/**
+ * The operation that makes a policy the one that decides, with what earlier calls take of the limits it makes new: they
+ * are weighed again under it, on the facts that decided then. No call may be admitted meanwhile (quiet.ts), or it is
+ * missed.
+ */
+export async function loading(store: Store, policy: Policy, now: number): Promise<LoadPolicy> {
+  const { digest, texts } = policy
+  const all = definitionsOf(policy)
+  const known = await store.definitions()
+  const fresh = new Map([...all].filter(([name]) => !known.has(name)))
+  const operation = { op: 'policy', digest, texts, definitions: [LOADED, ...all.keys()] } as const
+  // Nothing was defined before: there is no earlier policy, and so no call.
+  if (known.size === 0 || fresh.size === 0) return operation
+  return { ...operation, seeds: await seedsOf(store, policy, fresh, now) }
+}
+
+async function seedsOf(
+  store: Store,
+  policy: Policy,
+  fresh: ReadonlyMap<string, { window: Window; grants: readonly { role: string; action: string }[] }>,
+  now: number,
+): Promise<Seed[]> {
+  const since = now - HOLD_MS - Math.max(...[...fresh.values()].map(({ window }) => lengthOf(window)))
+  const pairs = new Map(
+    [...fresh.values()].flatMap(({ grants }) => grants.map((grant) => [JSON.stringify(grant), grant])),
+  )
+  const seeds: Seed[] = []
+  for (const { role, action } of pairs.values()) {
+    for (let before: string | undefined, more = true; more;) {
+      const calls = await store.calls({
+        role,
+        action,
+        states: COUNTED,
+        since,
+        limit: PAGE,
+        ...(before === undefined ? {} : { before }),
+      })
+      for (const call of calls) {
+        const wants = (await wantsOf(store, policy, call)).filter(({ definition }) => fresh.has(definition))
+        if (wants.length > 0) seeds.push({ call: call.id, wants })
+      }
+      before = calls.at(-1)?.id
+      more = calls.length === PAGE
+    }
+  }
+  return seeds
+}
+
+/** What a call would take today, on what it was decided on then; nothing where its bodies were erased. */
+async function wantsOf(store: Store, policy: Policy, call: Call): Promise<Seed['wants']> {
+  const [bodies, session] = [await store.bodies(call.id), await store.session(call.session)]
+  if (bodies === null || bodies.input === null || session === null) return []
+  const { at = call.created_at, switches = {} } = JSON.parse(bodies.question ?? '{}') as Partial<Question>
+  const question: Question = {
+    at,
+    call: call.id,
+    session: sessionOf(session),
+    action: call.action,
+    input: JSON.parse(bodies.input) as JsonObject,
+    facts: JSON.parse(bodies.facts ?? '{}') as JsonObject,
+    switches,
+  }
+  const { want } = weigh(policy, question, { switches_version: 0, identify: (text) => text })
+  return want.map((taken) => {
+    const limit = `lim_${store.fingerprint(taken.limit).slice(0, 26)}`
+    return { definition: definitionIn(taken.limit), want: { ...taken, limit } }
+  })
+}
+
+function lengthOf(window: Window): number {
+  if (window.kind === 'rolling') return window.length_ms
+  if (window.kind === 'gauge') return 0
+  return { day: 2, week: 8, month: 32 }[window.every] * 86_400_000
+}
