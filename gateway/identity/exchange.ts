@@ -1,6 +1,6 @@
-import type { JSONWebKeySet } from 'jose'
 import type { Json, JsonObject, Policy, Role } from '../core/types.ts'
 import { admits } from './admits.ts'
+import type { KeyRing } from './key-set.ts'
 import { personOf, qualified } from './person.ts'
 import type { SessionStore } from './session-store.ts'
 import { newToken } from './token.ts'
@@ -11,6 +11,8 @@ import { REASONS, verifyToken } from './verify.ts'
 export interface OAuthAnswer {
   readonly status: 200 | 400 | 503
   readonly body: TokenBody | OAuthError
+  /** Seconds; with 503. */
+  readonly retry_after?: number
 }
 export interface TokenBody {
   readonly access_token: string
@@ -40,11 +42,22 @@ export interface ExchangeParts {
   readonly random: Random
   /** A fresh `ses_…`. */
   readonly newSessionId: () => string
-  readonly dev: JSONWebKeySet | null
-  /** A request that is not even a token exchange: counted by the caller, not an entry of its own. */
-  readonly malformed: (error: OAuthError['error']) => void
+  readonly keys: KeyRing
+  /** Whether a proof from this source that does not hold may have an entry of its own. */
+  readonly unprovenEntry: (source: string) => boolean
 }
 
+/** Where a request came from. */
+export interface From {
+  /** Its address. */
+  readonly source: string
+  /** Counts a request that is no entry of its own: not even a token exchange, or one proof too many that does not hold. */
+  readonly refused: (code: RefusedCode) => void
+}
+export type RefusedCode = OAuthError['error'] | 'token_invalid' | 'backend_unavailable'
+
+/** What a client is told to wait when an issuer's keys cannot be fetched. */
+export const KEYS_RETRY_S = 5
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const TOKEN_TYPE_JWT = 'urn:ietf:params:oauth:token-type:jwt'
 const TOKEN_TYPE_ACCESS = 'urn:ietf:params:oauth:token-type:access_token'
@@ -57,23 +70,31 @@ const TOKEN_TYPE_ACCESS = 'urn:ietf:params:oauth:token-type:access_token'
  * @param form parameters, each once (the door refuses repeats).
  * @throws what the store throws when nothing can be written; then no session exists.
  */
-export async function exchange(form: ReadonlyMap<string, string>, parts: ExchangeParts): Promise<OAuthAnswer> {
+export async function exchange(
+  form: ReadonlyMap<string, string>,
+  from: From,
+  parts: ExchangeParts,
+): Promise<OAuthAnswer> {
   const asked = read(form)
   if ('error' in asked) {
-    parts.malformed(asked.error)
+    from.refused(asked.error)
     return { status: 400, body: asked }
   }
   const policy = parts.policy()
   const deny = async (reason: string, error: OAuthError, who: Who | Unproven): Promise<OAuthAnswer> => {
     await parts.store.write({ op: 'session.deny', role: asked.role, ...who, reason })
-    return { status: error.error === 'temporarily_unavailable' ? 503 : 400, body: error }
+    return { status: 400, body: error }
   }
 
-  const proof = await verifyToken(asked.subject_token, policy.issuers, { now: parts.now(), dev: parts.dev })
+  const proof = await verifyToken(asked.subject_token, policy.issuers, { now: parts.now(), keys: parts.keys })
   if (!proof.ok) {
-    const code = proof.reason === 'keys_unavailable' ? 'temporarily_unavailable' : 'invalid_request'
+    const away = proof.reason === 'keys_unavailable'
     const text = `The subject token is refused: ${REASONS[proof.reason]}.`
-    return deny(`proof: ${proof.reason}`, oauthError(code, text), { principal: null, issuer: proof.issuer })
+    const error = oauthError(away ? 'temporarily_unavailable' : 'invalid_request', text)
+    if (parts.unprovenEntry(from.source))
+      await deny(`proof: ${proof.reason}`, error, { principal: null, issuer: proof.issuer })
+    else from.refused(away ? 'backend_unavailable' : 'token_invalid')
+    return away ? { status: 503, body: error, retry_after: KEYS_RETRY_S } : { status: 400, body: error }
   }
   const { issuer, claims } = proof
   const who: Who = { principal: qualified(issuer, proof.subject), issuer: issuer.name }

@@ -4,12 +4,14 @@ import { admits } from './admits.ts'
 import { authenticate, bearer } from './authenticate.ts'
 import { devAccounts, devClaims } from './dev-issuer.ts'
 import type { DevIssuer } from './dev-issuer.ts'
-import { exchange } from './exchange.ts'
-import type { OAuthAnswer, OAuthError } from './exchange.ts'
+import { exchange, KEYS_RETRY_S } from './exchange.ts'
+import type { From, OAuthAnswer } from './exchange.ts'
+import { keyRing } from './key-set.ts'
 import { personOf } from './person.ts'
 import type { SessionStore } from './session-store.ts'
 import { tokenHash } from './token.ts'
 import type { Random } from './token.ts'
+import { unprovenEntries } from './unproven.ts'
 import { REASONS, verifyToken } from './verify.ts'
 
 /** Proof → principal → session, for the doors. */
@@ -18,8 +20,8 @@ export interface Identity {
   authenticate(authorization: string | undefined): Promise<Session>
   /** @throws Problem token_missing, token_invalid, backend_unavailable (the issuer's keys cannot be fetched). */
   person(authorization: string | undefined): Promise<Person>
-  /** RFC 8693. `malformed` hears of requests that are no entry of their own. */
-  exchange(form: ReadonlyMap<string, string>, malformed: (error: OAuthError['error']) => void): Promise<OAuthAnswer>
+  /** RFC 8693. */
+  exchange(form: ReadonlyMap<string, string>, from: From): Promise<OAuthAnswer>
   /** RFC 7009: whoever has the token may end the session. A token that is not known is no error (section 2.2). */
   revoke(token: string): Promise<void>
   /** The agent ends its own session; what it admitted lives on. */
@@ -38,6 +40,8 @@ export interface IdentityParts {
   readonly policy: () => Policy
   /** ms since the epoch; never behind the newest entry (R14). */
   readonly now: () => number
+  /** ms since any moment; how long keys are kept and floods are bounded goes by it. */
+  readonly monotonic: () => number
   readonly random: Random
   readonly newSessionId: () => string
   /** null unless under --dev. */
@@ -46,20 +50,22 @@ export interface IdentityParts {
 
 export function identity(parts: IdentityParts): Identity {
   const { store, policy, now, dev } = parts
-  const jwks = dev?.jwks ?? null
+  const keys = keyRing({ dev: dev?.jwks ?? null, monotonic: parts.monotonic })
+  const unprovenEntry = unprovenEntries(parts.monotonic)
   const logout = async (session: Session): Promise<void> => {
     await store.write({ op: 'session.end', session: session.id, reason: 'logout', by: session.requester })
   }
   return {
     authenticate: (authorization) => authenticate(authorization, { store, now: now() }),
-    exchange: (form, malformed) => exchange(form, { ...parts, dev: jwks, malformed }),
+    exchange: (form, from) => exchange(form, from, { ...parts, keys, unprovenEntry }),
     end: logout,
     async person(authorization) {
       const { issuers, groups } = policy()
       const people = new Map([...issuers].filter(([, issuer]) => issuer.person !== null))
-      const verified = await verifyToken(bearer(authorization), people, { now: now(), dev: jwks })
+      const verified = await verifyToken(bearer(authorization), people, { now: now(), keys })
       if (!verified.ok && verified.reason === 'keys_unavailable') {
-        throw new Problem('backend_unavailable', 'The keys of the issuer of this token cannot be fetched now.')
+        const text = 'The keys of the issuer of this token cannot be fetched now.'
+        throw new Problem('backend_unavailable', text, { retry_after: KEYS_RETRY_S })
       }
       if (!verified.ok) throw new Problem('token_invalid', `The token is refused: ${REASONS[verified.reason]}.`)
       const person = personOf(verified.issuer, verified.claims, groups)

@@ -1,8 +1,8 @@
 import { compactVerify, errors } from 'jose'
-import type { JSONWebKeySet } from 'jose'
 import { readJson } from '../core/strict-json.ts'
 import type { Issuer, JsonObject } from '../core/types.ts'
-import { keySet, KeysUnavailable } from './key-set.ts'
+import { KeysUnavailable } from './fetch-keys.ts'
+import type { KeyRing } from './key-set.ts'
 import { sha256 } from './token.ts'
 
 export type Verified =
@@ -48,12 +48,11 @@ export type Reason = keyof typeof REASONS
  * RFC 7519, RFC 8725; OpenID Connect Core 1.0, section 3.1.3.7, for `azp`.
  *
  * @param now ms since the epoch.
- * @param dev the public keys of this run's dev issuer; null unless under --dev: then `{ dev: true }` issuers verify nothing.
  */
 export async function verifyToken(
   token: string,
   issuers: ReadonlyMap<string, Issuer>,
-  { now, dev }: { readonly now: number; readonly dev: JSONWebKeySet | null },
+  { now, keys }: { readonly now: number; readonly keys: KeyRing },
 ): Promise<Verified> {
   if (token.length > TOKEN_MAX) return refuse('too_large')
   const parts = token.split('.')
@@ -68,7 +67,7 @@ export async function verifyToken(
 
   const { iss, aud, sub, exp, iat, nbf, jti, azp } = claims
   const ofIssuer = [...issuers.values()].filter(
-    (issuer) => issuer.issuer === iss && (issuer.keys.kind !== 'dev' || dev !== null),
+    (issuer) => issuer.issuer === iss && (issuer.keys.kind !== 'dev' || keys.dev),
   )
   if (typeof iss !== 'string' || ofIssuer.length === 0) return refuse('issuer')
   const audiences = typeof aud === 'string' ? [aud] : Array.isArray(aud) ? aud : []
@@ -85,7 +84,7 @@ export async function verifyToken(
   if (Math.max(Number(iat ?? 0), Number(nbf ?? 0)) > seconds + TOLERANCE_S) return no('not_yet')
 
   try {
-    await compactVerify(token, await keySet(issuer.keys, dev), { algorithms: [...ALGORITHMS] })
+    await compactVerify(token, keys.of(issuer.keys), { algorithms: [...ALGORITHMS] })
   } catch (error) {
     return no(reasonOf(error))
   }
@@ -124,7 +123,7 @@ function isBase64url(part: string | undefined): part is string {
 }
 
 function reasonOf(error: unknown): Reason {
-  if (error instanceof KeysUnavailable || error instanceof errors.JWKSTimeout) return 'keys_unavailable'
+  if (error instanceof KeysUnavailable) return 'keys_unavailable'
   return error instanceof errors.JWSSignatureVerificationFailed ? 'signature' : 'key'
 }
 

@@ -16,17 +16,17 @@ let now = NOW
 let store: MemorySessions
 let dev: DevIssuer
 let who: Identity
-let malformed: string[]
+let refused: string[]
 
 const random = (bytes: number) => new Uint8Array(bytes).fill(store.written.length + 1)
 
 beforeEach(async () => {
   now = NOW
-  malformed = []
+  refused = []
   store = memorySessions(() => now)
   dev = await devIssuer({ now: () => now, random })
   const newSessionId = () => `ses_${String(store.written.length).padStart(26, '0')}`
-  who = identity({ store, policy: () => POLICY, now: () => now, random, newSessionId, dev })
+  who = identity({ store, policy: () => POLICY, now: () => now, monotonic: () => now, random, newSessionId, dev })
 })
 
 const proof = (claims: JsonObject = {}, issuer = 'ci') =>
@@ -45,10 +45,10 @@ const proof = (claims: JsonObject = {}, issuer = 'ci') =>
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 const FORM = { grant_type: TOKEN_EXCHANGE, subject_token_type: TOKEN_TYPE_JWT, scope: 'role:support-agent' }
-const ask = (form: Record<string, string | undefined>) => {
+const ask = (form: Record<string, string | undefined>, source = '192.0.2.1') => {
   const all = { ...FORM, subject_token: proof(), ...form }
   const given = Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
-  return who.exchange(new Map(given), (code) => malformed.push(code))
+  return who.exchange(new Map(given), { source, refused: (code) => refused.push(`${code} ${source}`) })
 }
 
 describe('a token exchange', () => {
@@ -286,7 +286,7 @@ describe('a token exchange', () => {
     it(`refuses ${what}, with an entry`, async () => {
       assert.deepEqual(await ask(form), { status: 400, body: { error, error_description } })
       assert.deepEqual(store.written, [{ op: 'session.deny', role, principal, issuer, reason }])
-      assert.deepEqual(malformed, [])
+      assert.deepEqual(refused, [])
     })
   }
 
@@ -356,7 +356,10 @@ describe('a token exchange', () => {
   for (const [what, form, error] of unreadable) {
     it(`answers ${error} to ${what}, counts it, and keeps nothing`, async () => {
       const { status, body } = await ask(form)
-      assert.deepEqual([status, 'error' in body && body.error, malformed, store.written], [400, error, [error], []])
+      assert.deepEqual(
+        [status, 'error' in body && body.error, refused, store.written],
+        [400, error, [`${error} 192.0.2.1`], []],
+      )
     })
   }
 
@@ -364,6 +367,43 @@ describe('a token exchange', () => {
     store.fault = Object.assign(new Error('disk full'), { name: 'StoreUnavailable' })
     await assert.rejects(ask({}), { name: 'StoreUnavailable' })
     assert.equal(store.rows.size, 0)
+  })
+})
+
+describe('a flood of proofs that do not hold', () => {
+  const forged = { subject_token: 'e30.e30.e30' }
+  const denied = () => store.written.filter(({ op }) => op === 'session.deny').length
+  const flood = async (times: number, from: (at: number) => string) => {
+    for (let at = 0; at < times; at++) assert.equal((await ask(forged, from(at))).status, 400)
+  }
+
+  it('fills twenty entries, then one a second; the rest is counted, and answered alike', async () => {
+    await flood(500, () => '192.0.2.1')
+    assert.deepEqual([denied(), refused.length, [...new Set(refused)]], [20, 480, ['token_invalid 192.0.2.1']])
+    now += 3_000
+    await flood(100, () => '192.0.2.1')
+    assert.equal(denied(), 23)
+  })
+
+  it('from another address does not hide behind it', async () => {
+    await flood(500, () => '192.0.2.1')
+    await flood(1, () => '192.0.2.2')
+    assert.equal(denied(), 21)
+  })
+
+  it('from ever new addresses fills no more than a hundred, then five a second', async () => {
+    await flood(3_000, (at) => `2001:db8::${at.toString(16)}`)
+    assert.deepEqual([denied(), refused.length], [100, 2_900])
+    now += 2_000
+    await flood(3_000, (at) => `2001:db8:1::${at.toString(16)}`)
+    assert.equal(denied(), 110)
+  })
+
+  it('hides no refusal of a proven subject, and keeps nobody out', async () => {
+    await flood(500, () => '192.0.2.1')
+    for (let at = 0; at < 30; at++) await ask({ scope: 'role:root' })
+    assert.equal(denied(), 20 + 30)
+    assert.equal((await ask({})).status, 200)
   })
 })
 
@@ -510,7 +550,9 @@ describe('the demo’s sign-in', () => {
   })
 
   it('is not there outside --dev', () => {
-    const outside = identity({ store, policy: () => POLICY, now: () => now, random, newSessionId: () => '', dev: null })
+    const clock = () => now
+    const parts = { store, policy: () => POLICY, now: clock, monotonic: clock, random, newSessionId: () => '' }
+    const outside = identity({ ...parts, dev: null })
     assert.equal(outside.devToken, null)
   })
 })

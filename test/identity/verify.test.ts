@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHmac, createHash, sign } from 'node:crypto'
-import { createServer } from 'node:http'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { JSONWebKeySet } from 'jose'
 import { devIssuer } from '../../gateway/identity/dev-issuer.ts'
+import { keyRing } from '../../gateway/identity/key-set.ts'
 import { verifyToken } from '../../gateway/identity/verify.ts'
 import type { Issuer, JsonObject } from '../../gateway/core/types.ts'
 import {
@@ -25,8 +24,8 @@ import {
   stranger,
 } from './company.ts'
 
-const verify = (token: string, dev: Parameters<typeof verifyToken>[2]['dev'] = null) =>
-  verifyToken(token, POLICY.issuers, { now: NOW, dev })
+const verify = (token: string, dev: JSONWebKeySet | null = null) =>
+  verifyToken(token, POLICY.issuers, { now: NOW, keys: keyRing({ dev, monotonic: () => NOW }) })
 
 const CLAIMS = {
   iss: 'https://ci.example',
@@ -278,89 +277,4 @@ describe('the dev issuer', () => {
     const { iss, aud, exp } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as JsonObject
     assert.deepEqual({ iss, aud, exp }, { iss: demo.issuer, aud: 'keystay', exp: SECONDS + 600 })
   })
-})
-
-describe('keys that are fetched', () => {
-  let server: Server
-  let base = ''
-  let asked: string[] = []
-  let serve: (path: string) => { status: number; body: string }
-  const keySet = JSON.stringify({ keys: [jwk(ec.publicKey, { kid: 'ec-1', use: 'jwt-svid' })] })
-
-  before(async () => {
-    server = createServer((request, response) => {
-      asked.push(request.url ?? '')
-      const { status, body } = serve(request.url ?? '')
-      response.writeHead(status, { 'content-type': 'application/json', location: '/elsewhere' }).end(body)
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  })
-  after(() => void server.close())
-  beforeEach(() => {
-    asked = []
-    serve = (path) => ({
-      status: 200,
-      body: path === '/keys' ? keySet : JSON.stringify({ issuer: base, jwks_uri: `${base}/keys` }),
-    })
-  })
-
-  const remote = (kind: 'oidc' | 'jwks_uri'): Issuer => ({
-    ...issuerNamed('ci'),
-    issuer: base,
-    keys: kind === 'oidc' ? { kind, issuer: base } : { kind, uri: `${base}/keys` },
-  })
-  const check = async (issuer: Issuer) => {
-    const verified = await verifyToken(of({ iss: base }), new Map([['ci', issuer]]), { now: NOW, dev: null })
-    return verified.ok ? 'accepted' : verified.reason
-  }
-
-  it('are discovered once and kept', async () => {
-    const issuer = remote('oidc')
-    assert.deepEqual([await check(issuer), await check(issuer)], ['accepted', 'accepted'])
-    assert.deepEqual(asked, ['/.well-known/openid-configuration', '/keys'])
-  })
-
-  it('are fetched from a jwks_uri, SPIFFE keys too', async () => {
-    assert.equal(await check(remote('jwks_uri')), 'accepted')
-  })
-
-  const failures: readonly (readonly [
-    string,
-    'oidc' | 'jwks_uri',
-    (path: string) => { status: number; body: string },
-  ])[] = [
-    [
-      'a document of another issuer',
-      'oidc',
-      (path) => ({
-        status: 200,
-        body: path === '/keys' ? keySet : JSON.stringify({ issuer: 'https://evil.example', jwks_uri: `${base}/keys` }),
-      }),
-    ],
-    [
-      'a jwks_uri that is a file',
-      'oidc',
-      () => ({ status: 200, body: JSON.stringify({ issuer: base, jwks_uri: 'file:///etc/passwd' }) }),
-    ],
-    [
-      'a redirect',
-      'jwks_uri',
-      (path) => (path === '/keys' ? { status: 302, body: '' } : { status: 200, body: keySet }),
-    ],
-    ['an error page', 'jwks_uri', () => ({ status: 500, body: '<html>' })],
-    ['a key set that is no JSON', 'jwks_uri', () => ({ status: 200, body: '<html>' })],
-    ['a key set without keys', 'jwks_uri', () => ({ status: 200, body: '{}' })],
-    ['an endless answer', 'jwks_uri', () => ({ status: 200, body: `{"keys":[],"x":"${'x'.repeat(300_000)}"}` })],
-  ]
-  for (const [what, kind, answer] of failures) {
-    it(`verify nothing with ${what}, and are asked for again`, async () => {
-      const issuer = remote(kind)
-      const fine = serve
-      serve = answer
-      assert.equal(await check(issuer), 'keys_unavailable')
-      serve = fine
-      assert.equal(await check(issuer), 'accepted')
-    })
-  }
 })
