@@ -37,6 +37,10 @@ export interface Connection {
  * The schemas hold the YAML of `backends.yaml` and of an action's `request`, `facts` and `recheck`. In the request
  * schema a member may say how a template in it is placed: `"x-template": "path"` (segments and query are encoded, `.`,
  * `..` and empty segments refused), `"value"` (typed; the default), or `"none"` (templates are an error: SQL text).
+ * What else a schema may say of a member: `"x-effect"`: `"read"` changes nothing, so facts and rechecks may use it;
+ * `"write"` changes something; `"either"` may. `"x-whole"`: a list that loses no item. `"x-not-for"`: the uses (`fact`,
+ * `recheck`) that do not have it. Of a whole request: `"x-absent"`: refusals that make a fact null unless the fact says
+ * `absent` itself. Of a whole backend: `"x-without"`: common keys that have no meaning for it.
  */
 export interface Adapter {
   readonly name: string

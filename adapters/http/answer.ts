@@ -76,7 +76,11 @@ function messageOf(body: Body, hidden: readonly string[]): string | null {
   const { error } = json
   const candidates = [isObject(error) ? error['message'] : error, json['message'], json['detail'], json['title']]
   const text = candidates.find((candidate) => typeof candidate === 'string' && candidate.trim() !== '')
-  if (typeof text !== 'string') return null
+  return typeof text === 'string' ? safeText(text, hidden) : null
+}
+
+/** A backend's words as they may be shown: without what is hidden, harmless to a terminal, short. null: not without risk. */
+export function safeText(text: string, hidden: readonly string[]): string | null {
   const whole = visible(hide(text.slice(0, 20_000), hidden).trim())
   if (whole.length <= MESSAGE_MAX) return whole
   // cut between words: half a secret would pass every filter that looks for the whole

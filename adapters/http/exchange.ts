@@ -130,8 +130,8 @@ export function exchange(
   })
 }
 
-/** The last look (R3), in the same turn as the write. */
-function refusal(attempt: Attempt): Exchanged | null {
+/** The last look (R3), in the same turn as the write; null: it may be sent. */
+export function refusal(attempt: Attempt): Extract<Exchanged, { kind: 'not_sent' }> | null {
   if (attempt.signal.aborted) return { kind: 'not_sent', reason: 'the attempt was stopped, before anything was sent' }
   if (performance.now() >= attempt.notAfter) return { kind: 'not_sent', reason: 'the time for this attempt is over' }
   if (!permitted(attempt))

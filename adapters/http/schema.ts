@@ -75,7 +75,9 @@ export const requestSchema: JsonSchema = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    ...Object.fromEntries(METHODS.map((method) => [method, path])),
+    ...Object.fromEntries(
+      METHODS.map((method) => [method, { ...path, 'x-effect': method === 'GET' ? 'read' : 'either' }]),
+    ),
     query: {
       type: 'object',
       'x-template': 'value',
@@ -83,10 +85,11 @@ export const requestSchema: JsonSchema = {
     },
     form: {
       type: 'object',
+      'x-effect': 'either',
       'x-template': 'value',
       description: 'An application/x-www-form-urlencoded body; nested members are written a[b] and a[0].',
     },
-    json: { 'x-template': 'value', description: 'A JSON body.' },
+    json: { 'x-template': 'value', 'x-effect': 'either', description: 'A JSON body.' },
     headers: {
       type: 'object',
       'x-template': 'value',
