@@ -42,6 +42,7 @@ export function keysInWords(): string {
       ),
     ]),
     section('A role', kinds.role),
+    section('A test table', kinds.tests),
   ]
   return sections.join('\n')
 }

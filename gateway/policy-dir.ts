@@ -1,5 +1,5 @@
-import { readFile, readdir } from 'node:fs/promises'
-import { join, relative, resolve, sep } from 'node:path'
+import { readFile, readdir, stat } from 'node:fs/promises'
+import { join, resolve, sep } from 'node:path'
 import { adapters } from '../adapters/index.ts'
 import { compile, referencedFiles } from './core/compile.ts'
 import type { Finding, Policy, PolicyText } from './core/types.ts'
@@ -8,9 +8,16 @@ export type Loaded =
   | { readonly ok: true; readonly policy: Policy; readonly warnings: readonly Finding[] }
   | { readonly ok: false; readonly findings: readonly Finding[] }
 
+/** What stands in a policy directory: its YAML, and the key files and prompts that it names. */
+export interface PolicyTexts {
+  readonly texts: readonly PolicyText[]
+  readonly files: ReadonlyMap<string, string>
+}
+
 /** Larger than any policy; a directory named by mistake must not fill the memory. */
 const FILE_BYTES_MAX = 5_000_000
 const FILES_MAX = 20_000
+const DEPTH_MAX = 20
 
 /**
  * Reads and compiles a policy directory as a whole.
@@ -18,35 +25,72 @@ const FILES_MAX = 20_000
  * @returns the policy, or every finding at once. @throws Error naming the path when the directory cannot be read.
  */
 export async function loadPolicy(dir: string): Promise<Loaded> {
-  const texts = await readTexts(dir)
-  if (texts.length === 0)
+  return compileTexts(await readPolicy(dir))
+}
+
+export function compileTexts({ texts, files }: PolicyTexts): Loaded {
+  const schemas = Object.fromEntries([...adapters].map(([name, { backend, request }]) => [name, { backend, request }]))
+  return compile(texts, schemas, { files })
+}
+
+/** @throws Error naming the path when the directory cannot be read, or holds no policy. */
+export async function readPolicy(dir: string): Promise<PolicyTexts> {
+  const paths = (await filesOf(dir)).map(({ path }) => path).filter((path) => path.endsWith('.yaml'))
+  if (paths.length === 0)
     throw new Error(`There is no *.yaml in ${resolve(dir)}. Give --policies the directory of your policy.`)
+  const texts = await Promise.all(paths.map(async (path) => ({ path, text: await readBounded(join(dir, path)) })))
   const files = new Map<string, string>()
   for (const path of referencedFiles(texts)) {
     const text = await readReferenced(dir, path)
     if (text !== null) files.set(path, text)
   }
-  const schemas = Object.fromEntries([...adapters].map(([name, { backend, request }]) => [name, { backend, request }]))
-  return compile(texts, schemas, { files })
+  return { texts, files }
 }
 
-/** Every `*.yaml` under the directory, sorted by path, paths with `/`. */
-async function readTexts(dir: string): Promise<PolicyText[]> {
-  const found = await readdir(dir, { recursive: true, withFileTypes: true }).catch((error: Error) => {
+/** How every file below the directory stands; it changes with any write, rename or removal. */
+export async function stampOf(dir: string): Promise<string> {
+  return JSON.stringify((await filesOf(dir)).map(({ path, stamp }) => [path, stamp]))
+}
+
+interface Found {
+  /** Relative to the directory, with `/`. */
+  readonly path: string
+  readonly stamp: string
+}
+
+/**
+ * Every file below the directory, by path. Names that begin with a dot are left out: locks and swap files of editors,
+ * `.git`, and the folders that a Kubernetes volume keeps its versions in. The links that such a volume shows are followed.
+ */
+async function filesOf(dir: string): Promise<Found[]> {
+  const found: Found[] = []
+  const walk = async (below: string, depth: number): Promise<void> => {
+    for (const entry of await readdir(join(dir, below), { withFileTypes: true })) {
+      if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
+      const path = below === '' ? entry.name : `${below}/${entry.name}`
+      // Gone again since the listing, or a link to nothing: not there.
+      const stats = await stat(join(dir, path), { bigint: true }).catch(() => null)
+      if (stats?.isDirectory() === true && depth < DEPTH_MAX) await walk(path, depth + 1)
+      if (stats?.isFile() !== true) continue
+      const { ino, size, mtimeNs, ctimeNs } = stats
+      found.push({ path, stamp: [ino, size, mtimeNs, ctimeNs].join() })
+      if (found.length > FILES_MAX) throw new Error(`${resolve(dir)} has more than ${FILES_MAX} files.`)
+    }
+  }
+  await walk('', 0).catch((error: Error) => {
     throw new Error(`The policy directory ${resolve(dir)} cannot be read: ${error.message}`)
   })
-  const paths = found
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.yaml') && !entry.parentPath.includes('node_modules'))
-    .map((entry) => relative(dir, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .sort()
-  if (paths.length > FILES_MAX) throw new Error(`${resolve(dir)} has more than ${FILES_MAX} policy files.`)
-  return Promise.all(paths.map(async (path) => ({ path, text: await readBounded(join(dir, path)) })))
+  return found.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
 async function readBounded(path: string): Promise<string> {
   const bytes = await readFile(path)
   if (bytes.length > FILE_BYTES_MAX) throw new Error(`${path} is larger than ${FILE_BYTES_MAX} bytes.`)
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new Error(`${path} is not UTF-8.`)
+  }
 }
 
 /** null: not there; compile says so at the line that names it. A policy may name files of its own directory only. */

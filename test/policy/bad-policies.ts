@@ -212,14 +212,22 @@ export const REFUSED: readonly Bad[] = [
   {
     file: 'backends.yaml',
     from: 'adapter: http\n',
-    to: 'adapter: postgres\n',
-    findings: [['backends.yaml:3:14', 'no adapter `postgres` in this version; there is: http', 'write one of: http']],
+    to: 'adapter: proxy\n',
+    findings: [
+      [
+        'backends.yaml:3:14',
+        'no adapter `proxy` in this version; there are: http, postgres',
+        'write one of: http, postgres',
+      ],
+    ],
   },
   {
     file: 'backends.yaml',
     from: 'adapter: http\n',
     to: 'adapter: htpp\n',
-    findings: [['backends.yaml:3:14', 'no adapter `htpp` in this version; there is: http', 'did you mean `http`?']],
+    findings: [
+      ['backends.yaml:3:14', 'no adapter `htpp` in this version; there are: http, postgres', 'did you mean `http`?'],
+    ],
   },
   {
     file: 'backends.yaml',

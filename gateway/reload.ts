@@ -1,0 +1,179 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { formatFinding } from './core/compile.ts'
+import type { Finding, JsonObject, Policy, SecretRef } from './core/types.ts'
+import type { Log } from './log.ts'
+import { persist } from './pipeline/attempt.ts'
+import type { OpenBackends } from './pipeline/execute.ts'
+import type { Change } from './pipeline/generations.ts'
+import type { House } from './pipeline/house.ts'
+import { endSessionsWithoutRole } from './pipeline/recover.ts'
+import { loading } from './pipeline/seed.ts'
+import { compileTexts, readPolicy, stampOf } from './policy-dir.ts'
+
+export interface ReloadParts {
+  readonly house: House
+  readonly backends: OpenBackends
+  /** Rejects when the ref cannot be had now. */
+  readonly secret: (ref: SecretRef) => Promise<unknown>
+  /** From the moment this returns the new policy decides. */
+  readonly use: (policy: Policy) => void
+  readonly log: Log
+}
+
+export interface Watch {
+  /** Why the directory as it stands was refused, or null. */
+  readonly invalid: () => JsonObject | null
+  /** Resolves when a reload that has begun is over. */
+  close(): Promise<void>
+}
+
+/** A change is taken up when two looks this far apart find the directory the same: within two seconds. */
+const LOOK_EVERY_MS = 500
+
+/**
+ * Watches a policy directory. What has changed is loaded as a whole or refused as a whole. It is looked at, not listened
+ * to: notices of a file system get lost on network mounts and tell of every half-written file, while a directory that
+ * stood still between two looks, and stamped alike before and after it was read, is one state that somebody left there.
+ */
+export function watchPolicy(dir: string, parts: ReloadParts, every_ms = LOOK_EVERY_MS): Watch {
+  let invalid: Refused | null = null
+  let tried: string | null = null
+  let seen: string | null = null
+  let closed = false
+
+  const look = async (): Promise<void> => {
+    const stamp = await stampOf(dir).catch((error: Error) => `unreadable: ${error.message}`)
+    const stands = stamp === seen
+    seen = stamp
+    if (!stands || stamp === tried) return
+    const read = await readPolicy(dir).catch((error: Error) => error)
+    if ((await stampOf(dir).catch(() => null)) !== stamp && !(read instanceof Error)) return
+    tried = stamp
+    const refused = read instanceof Error ? { message: read.message, findings: [] } : await reload(read, parts)
+    if (refused !== null && told(refused) !== told(invalid)) await refuse(parts, refused)
+    if (refused === null && invalid !== null) parts.log('info', 'the policy directory is valid again')
+    invalid = refused
+  }
+
+  let timer: NodeJS.Timeout | undefined
+  let looking = Promise.resolve()
+  const again = (): void => {
+    if (closed) return
+    timer = setTimeout(() => {
+      looking = look()
+        .catch((error: unknown) => {
+          // The same directory is tried again: what failed was not in it.
+          tried = null
+          parts.log('error', 'the policy could not be loaded anew', { error: String(error) })
+        })
+        .finally(again)
+    }, every_ms).unref()
+  }
+  again()
+  return {
+    invalid: () => (invalid === null ? null : viewOf(invalid)),
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      await looking
+    },
+  }
+}
+
+interface Refused {
+  readonly message: string
+  readonly findings: readonly Finding[]
+}
+
+type Texts = Awaited<ReturnType<typeof readPolicy>>
+
+/** @returns why it is refused; null when it decides from now on, or has all along. */
+async function reload(read: Texts, parts: ReloadParts): Promise<Refused | null> {
+  const { house, backends, log } = parts
+  const before = house.policy()
+  const loaded = compileTexts(read)
+  if (!loaded.ok) {
+    const count = loaded.findings.length
+    return { message: `The policy has ${count === 1 ? 'an error' : `${count} errors`}.`, findings: loaded.findings }
+  }
+  const { policy } = loaded
+  if (policy.digest === before.digest) return null
+
+  let change: Change
+  try {
+    change = backends.change(before.digest, policy)
+  } catch (error) {
+    return { message: error instanceof Error ? error.message : String(error), findings: [] }
+  }
+  const missing = await missingSecret(change, parts)
+  if (missing !== null || house.stopping) {
+    await change.discard()
+    return missing === null ? null : { message: missing, findings: [] }
+  }
+  // Were the answer to this write lost, the ledger may rule by the new policy already, and every plan of the old one goes
+  // back: so it is written until it is known to be there. From then on nothing is decided by the old one any more.
+  await house.quiet
+    .alone(async () => {
+      const operation = await loading(house.store, policy, house.clock.now())
+      await persist(house, () => house.store.write(operation))
+      parts.use(policy)
+      change.commit(drained(house))
+    })
+    .catch(async (error: unknown) => {
+      await change.discard()
+      throw error
+    })
+  for (const warning of loaded.warnings) log('warn', formatFinding(warning))
+  log('info', 'the policy changed', {
+    policy: policy.digest,
+    before: before.digest,
+    backends: change.changed.map(({ name }) => name),
+  })
+  await endSessionsWithoutRole(house)
+  return null
+}
+
+/** A wrong name is refused now, not by the first agent's 503. What did not change has its credential already. */
+async function missingSecret({ changed }: Change, { secret, log }: ReloadParts): Promise<string | null> {
+  for (const { name, secrets } of changed) {
+    for (const ref of secrets) {
+      if (ref.startsWith('env:'))
+        log('warn', `backend ${name}: ${ref} is meant for development; a file or a vault keeps a key better`)
+      const failed = await secret(ref).then(
+        () => null,
+        (error: Error) => error.message,
+      )
+      if (failed !== null) return `backend ${name}: ${failed}`
+    }
+  }
+  return null
+}
+
+/** Ends when every call has that the policy before may have decided; those decided a moment ago start in this turn. */
+async function drained(house: House): Promise<void> {
+  await turn()
+  await Promise.allSettled(house.running.values())
+}
+
+/** The old policy is kept. So many findings stand in the entry; people see all of them. */
+const TOLD_MAX = 20
+
+async function refuse({ house, log }: ReloadParts, { message, findings }: Refused): Promise<void> {
+  const kept = house.policy().digest
+  log('error', `the policy directory was refused and the policy before is kept. ${message}`, { policy: kept })
+  for (const finding of findings.slice(0, TOLD_MAX)) log('error', formatFinding(finding))
+  const fields = { policy: kept, message, findings: findings.slice(0, TOLD_MAX).map(headOf), count: findings.length }
+  await persist(house, () => house.store.write({ op: 'note', kind: 'policy.invalid', fields }))
+}
+
+function headOf({ file, line, column, message }: Finding): string {
+  return `${file}:${line}:${column}: ${message}`
+}
+
+function told(refused: Refused | null): string | null {
+  return refused === null ? null : JSON.stringify([refused.message, refused.findings])
+}
+
+function viewOf({ message, findings }: Refused): JsonObject {
+  return { message, findings: findings.map((finding) => ({ ...finding, hint: finding.hint ?? null })) }
+}
