@@ -13,8 +13,13 @@ export interface ServeFlags {
   readonly adminUrl?: string
   readonly dev?: boolean
   readonly strictClock?: boolean
+  readonly logLevel?: string
 }
 export type Environment = { readonly [name: string]: string | undefined }
+
+/** Of the log, from most to least. */
+export const LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export type Level = (typeof LEVELS)[number]
 
 export const DEFAULTS = {
   policies: './policies',
@@ -22,6 +27,7 @@ export const DEFAULTS = {
   listen: '127.0.0.1:8787',
   adminListen: '127.0.0.1:8788',
   secrets: 'env:',
+  logLevel: 'info',
 } as const
 
 /** One line per problem, each with what to do. Exit 2. */
@@ -71,6 +77,7 @@ export function serveOptions(flags: ServeFlags, environment: Environment): Serve
     adminUrl: checked('adminUrl', undefined, urlProblem),
     dev,
     strictClock: yes('strictClock'),
+    logLevel: checked('logLevel', DEFAULTS.logLevel, levelProblem) as Level,
   }
   if (listen === adminListen && hostPort(listen ?? '')?.port !== 0) {
     problems.push(
@@ -130,6 +137,10 @@ function secretsProblem(value: string): string | null {
 
 function refProblem(value: string): string | null {
   return /^(age|env|file):\/\/./.test(value) ? null : 'write a secret ref: age://NAME, file:///PATH or env://VAR.'
+}
+
+function levelProblem(value: string): string | null {
+  return (LEVELS as readonly string[]).includes(value) ? null : `write one of ${LEVELS.join(', ')}.`
 }
 
 function urlProblem(value: string): string | null {

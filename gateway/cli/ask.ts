@@ -78,7 +78,7 @@ function exitOf(status: number): Exit {
   return status === 401 || status === 403 || status === 429 ? EXIT.denied : EXIT.check_failed
 }
 
-function addressOf(base: string, path: string): URL {
+export function addressOf(base: string, path: string): URL {
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
     throw new Failure(EXIT.usage, `${base} is not a URL. Write for example http://127.0.0.1:8787.`)
   }
@@ -93,7 +93,7 @@ function addressOf(base: string, path: string): URL {
   return url
 }
 
-function unreachable(base: string, error: unknown): Failure {
+export function unreachable(base: string, error: unknown): Failure {
   const cause =
     error instanceof Error ? ((error.cause as { code?: string } | undefined)?.code ?? error.name) : String(error)
   const why = cause === 'TimeoutError' ? 'It did not answer in time' : 'No gateway answers'

@@ -18,6 +18,9 @@ type Filter = {
   readonly person?: string
   readonly since?: string
   readonly until?: string
+  readonly min?: string
+  readonly max?: string
+  readonly find?: string
 }
 type Options = PersonOptions & Filter & { readonly json?: boolean; readonly limit: string; readonly reason?: string }
 
@@ -47,6 +50,9 @@ export function filterOptions(command: Command): Command {
     .option('--person <person>')
     .option('--since <time>', 'ISO 8601')
     .option('--until <time>', 'ISO 8601')
+    .option('--min <amount>', 'an amount of at least so much, such as 100.00, in the unit of each call')
+    .option('--max <amount>', 'an amount of at most so much')
+    .option('--find <text>', 'text in the summary, the request key, an id, or the backend’s own id')
 }
 
 export function filterOf(options: Filter): URLSearchParams {
@@ -59,6 +65,14 @@ export function filterOf(options: Filter): URLSearchParams {
     }
     query.set(name, name === 'since' || name === 'until' ? new Date(value).toISOString() : value)
   }
+  for (const name of ['min', 'max'] as const) {
+    const value = options[name]
+    if (value === undefined) continue
+    if (!/^\d+(\.\d+)?$/.test(value))
+      throw new Failure(EXIT.usage, `--${name} is ${JSON.stringify(value)}; write an amount such as 100.00.`)
+    query.set(name, value)
+  }
+  if (options.find !== undefined) query.set('q', options.find)
   return query
 }
 

@@ -1,10 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
 import { DEFAULTS } from '../config.ts'
+import { openCheckpoint } from '../core/checkpoint-note.ts'
 import { formatAmount } from '../core/money.ts'
 import type { Report } from '../store/verify.ts'
 import { EXIT, Failure } from './exit.ts'
+import { adminOptions } from './options.ts'
 import { printJson, screen } from './print.ts'
+import { progress } from './progress.ts'
+import { askText } from './stream.ts'
 import { visible } from './visible.ts'
 
 interface Options {
@@ -18,7 +22,10 @@ interface Options {
 /** More lines would say nothing new. */
 const PROBLEMS_SHOWN = 20
 
-/** `ledger verify` and `ledger export`: they read the store itself, without a gateway and beside a running one. */
+/**
+ * `ledger verify` and `ledger export` read the store itself, without a gateway and beside a running one;
+ * `ledger checkpoint` asks the gateway.
+ */
 export function ledger(program: Command): void {
   const verb = program.command('ledger').description('prove the ledger, take it elsewhere')
   const store = () => new Option('--store <store>', 'sqlite:FILE').env('KEYSTAY_STORE').default(DEFAULTS.store)
@@ -37,6 +44,9 @@ export function ledger(program: Command): void {
     .option('--out <dir>', 'write entries.jsonl, bodies.jsonl, checkpoint and key.pub there instead of standard output')
     .option('--json', 'with --out: one JSON value instead of text')
     .action(exports)
+  adminOptions(
+    verb.command('checkpoint').description('the newest signed head of a running gateway, and the key that signs it'),
+  ).action(checkpoint)
 }
 
 async function verify(options: Options): Promise<void> {
@@ -44,8 +54,8 @@ async function verify(options: Options): Promise<void> {
   const { verifyExport, verifyStore } = await import('../store/verify.ts')
   const report = await (
     options.export === undefined
-      ? verifyStore(fileOf(options.store), key, progress('checked'))
-      : verifyExport(options.export, key ?? noKey(), progress('checked'))
+      ? verifyStore(fileOf(options.store), key, progress('entries checked'))
+      : verifyExport(options.export, key ?? noKey(), progress('entries checked'))
   ).catch(unreadable)
   if (!report.ok) process.exitCode = EXIT.integrity
   if (options.json) return printJson(report)
@@ -56,13 +66,27 @@ async function exports(options: Options): Promise<void> {
   const file = fileOf(options.store)
   const to = options.out === undefined ? { stream: process.stdout } : { directory: options.out }
   const { exportLedger } = await import('../store/export.ts')
-  const entries = await exportLedger(file, to, progress('written')).catch(unreadable)
+  const entries = await exportLedger(file, to, progress('entries written')).catch(unreadable)
   if (options.out === undefined) return
   if (options.json) printJson({ entries, directory: options.out })
   else
     screen.out(
       `${entries} entries in ${options.out}. To check them: keystay ledger verify --export ${options.out} --public-key FILE\n`,
     )
+}
+
+/** The note alone goes to standard output, so that it can be kept as it is; the key is for whoever sees it. */
+async function checkpoint({ adminUrl, json }: { readonly adminUrl: string; readonly json?: boolean }): Promise<void> {
+  const [note, key] = [
+    await askText(adminUrl, '/ledger/checkpoint'),
+    (await askText(adminUrl, '/ledger/key.pub')).trim(),
+  ]
+  const opened = openCheckpoint(note, key)
+  if (!opened.ok) throw new Failure(EXIT.integrity, `The checkpoint does not stand: ${visible(opened.error)}.`)
+  const { origin, size, root } = opened.checkpoint
+  if (json) return printJson({ origin, size, root: Buffer.from(root).toString('base64'), note, vkey: key })
+  screen.out(note)
+  screen.err(`signed by ${visible(key)}\n`)
 }
 
 /** `17 entries, tree of 17, checkpoint signed, 2 effects, 150.00 USD` */
@@ -115,17 +139,4 @@ function readKey(file: string): Promise<string> {
 function unreadable(error: unknown): never {
   if (error instanceof Failure || !(error instanceof Error)) throw error
   throw new Failure(EXIT.usage, `${visible(error.message)}.`)
-}
-
-/** On a terminal, once a second: how far, and how fast. */
-function progress(verb: string): (rows: number) => void {
-  if (!process.stderr.isTTY) return () => {}
-  const began = performance.now()
-  let told = began
-  return (rows) => {
-    const now = performance.now()
-    if (now - told < 1000) return
-    told = now
-    screen.err(`\r${rows} entries ${verb}, ${Math.round(rows / ((now - began) / 1000))} per second `)
-  }
 }

@@ -1,19 +1,39 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
-import { readFileSync } from 'node:fs'
 import { actions } from './actions.ts'
 import { approvals } from './approvals.ts'
 import { call } from './call.ts'
 import { calls } from './calls.ts'
+import { completion } from './completion.ts'
+import { doctor } from './doctor.ts'
 import { EXIT, Failure } from './exit.ts'
 import { freeze } from './freeze.ts'
+import { init } from './init.ts'
 import { ledger } from './ledger.ts'
+import { login } from './login.ts'
 import { policy } from './policy.ts'
 import { printJson, screen } from './print.ts'
+import { secrets } from './secrets.ts'
 import { serve } from './serve.ts'
 import { session } from './session.ts'
+import { VERSION } from '../version.ts'
 
-const VERBS = [serve, session, call, approvals, calls, freeze, policy, ledger, actions] as const
+const VERBS = [
+  serve,
+  init,
+  doctor,
+  login,
+  session,
+  call,
+  approvals,
+  calls,
+  actions,
+  freeze,
+  policy,
+  secrets,
+  ledger,
+  completion,
+] as const
 
 await run(process.argv)
 
@@ -24,7 +44,7 @@ async function run(argv: readonly string[]): Promise<void> {
   )
   const program = new Command('keystay')
     .description('Agents act. The keys stay.')
-    .version(version())
+    .version(VERSION)
     .exitOverride()
     .configureOutput({ writeErr: (text) => screen.err(text.replace(/^error: /, 'keystay: ')) })
     .showHelpAfterError('(keystay --help shows the verbs)')
@@ -46,9 +66,4 @@ function report(error: unknown, json: boolean): number {
   }
   screen.err(`keystay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
   return EXIT.check_failed
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander'
 
 /** `--json` and the address of a running gateway, on every verb that asks one. */
-function adminOptions(command: Command): Command {
+export function adminOptions(command: Command): Command {
   return command
     .addOption(
       new Option('--admin-url <url>', 'the gateway’s listener for people')

@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
-import { ConfigError, DEFAULTS, serveOptions, type ServeFlags } from '../config.ts'
+import { ConfigError, DEFAULTS, LEVELS, serveOptions, type ServeFlags } from '../config.ts'
 import type { ServeOptions } from '../main.ts'
 import { EXIT, Failure } from './exit.ts'
-import { screen } from './print.ts'
 
 /** `serve`: the gateway, in the foreground, until SIGINT or SIGTERM. */
 export function serve(program: Command): void {
@@ -18,6 +17,7 @@ export function serve(program: Command): void {
     .option('--public-url <url>', 'how agents reach --listen from outside')
     .option('--admin-url <url>', 'how people reach --admin-listen from outside')
     .option('--strict-clock', 'admit nothing after a forward jump of the clock, until a restart')
+    .option('--log-level <level>', `${LEVELS.join(', ')} (${DEFAULTS.logLevel}); JSON lines on standard error`)
     .option('--dev', 'loopback only; an issuer made for this run signs for you and the demo’s people')
     .action(run)
 }
@@ -29,12 +29,10 @@ async function run(flags: ServeFlags): Promise<void> {
   const running = await start(options).catch((error: unknown) => {
     throw startFailure(error, options)
   })
-  const stopped = new Promise<string>((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve)
+  const stopped = new Promise<void>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve())
   })
-  screen.err(`agents ${running.agentUrl}/v1   people ${running.adminUrl}   policy ${running.policyDigest}\n`)
-  const signal = await stopped
-  screen.err(`${signal}: no new calls; waiting at most 30 s for those that run\n`)
+  await stopped
   // A second signal ends it at once: recovery is the normal path.
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(1))
   await running.stop()

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { ask, askFor, refusal } from './ask.ts'
 import { EXIT, Failure } from './exit.ts'
+import { keptToken } from './kept-token.ts'
 
 /** How a person says who they are: `--as ACCOUNT` (--dev), `--token-file F`, or KEYSTAY_PERSON_TOKEN. */
 export interface PersonOptions {
@@ -25,15 +26,20 @@ export interface OpenSession {
   readonly account: string | null
 }
 
-/** @returns the person's bearer JWT for the admin listener. */
-export async function personToken(options: PersonOptions): Promise<string> {
+/**
+ * @param kept whether a sign-in that `login` kept will do.
+ * @returns the person's bearer JWT for the admin listener.
+ */
+export async function personToken(options: PersonOptions, kept = true): Promise<string> {
   if (options.as) return (await devToken(options.adminUrl, { account: options.as })).subject_token
   if (options.tokenFile) return readToken(options.tokenFile)
   const token = process.env['KEYSTAY_PERSON_TOKEN']
   if (token) return token
+  const before = kept ? await keptToken(options.adminUrl) : null
+  if (before !== null) return before
   throw new Failure(
     EXIT.usage,
-    'Say who you are: --token-file FILE or KEYSTAY_PERSON_TOKEN; with a gateway in --dev also --as ACCOUNT, for example --as dana.',
+    'Say who you are: keystay login, --token-file FILE or KEYSTAY_PERSON_TOKEN; with a gateway in --dev also --as ACCOUNT, for example --as dana.',
   )
 }
 

@@ -3,14 +3,20 @@ import { devRoutes } from './dev.ts'
 import { sameOrigin } from './edge.ts'
 import { frame } from './frame.ts'
 import type { DoorParts } from './frame.ts'
+import { exportRoutes } from './export.ts'
+import { ledgerRoutes } from './ledger.ts'
+import { metricsRoute } from './metrics.ts'
 import { peopleRoutes } from './people.ts'
 
-/** What people reach: calls and decisions (`/admin/v1/…`), health; under --dev the demo's sign-in. */
+/** What people reach: calls and decisions (`/admin/v1/…`), health, metrics, the ledger’s signed head; under --dev the demo's sign-in. */
 export function adminApp(parts: DoorParts): Express {
   const { devToken } = parts.identity
   return frame(parts, (route) => [
     ...(devToken === null ? [] : [devRoutes(devToken, parts.gateway, route)]),
     sameOrigin(parts.gateway),
+    ...(parts.metrics === undefined ? [] : [metricsRoute(parts, parts.metrics, route)]),
+    ...(parts.ledger === undefined ? [] : [ledgerRoutes(parts.ledger, route)]),
+    exportRoutes(parts),
     peopleRoutes(parts, route),
   ])
 }

@@ -1,3 +1,5 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import express from 'express'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Router } from 'express'
 import helmet from 'helmet'
@@ -5,6 +7,8 @@ import { Problem } from '../core/problem.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
 import { edge, noSuchRoute } from './edge.ts'
+import type { LedgerHead } from './ledger.ts'
+import type { Exposition } from './metrics.ts'
 import { isRefusedAtTheDoor, problemAnswer, toProblem } from './problem.ts'
 import type { BodyLimits } from './read-body.ts'
 import { sender } from './send.ts'
@@ -22,6 +26,10 @@ export interface DoorParts {
   /** Above so many calls waiting at once, more are shed before anything is looked at. */
   readonly waiting_max?: number
   readonly body?: BodyLimits
+  /** The signed head of the ledger; without it there are no routes of the ledger. */
+  readonly ledger?: LedgerHead
+  /** What `/metrics` tells on the listener for people; without it there is no such route. */
+  readonly metrics?: Exposition
 }
 
 /** Makes an express handler of a function from a request to its answer. What it throws goes to the app's last handler. */
@@ -99,8 +107,21 @@ function health(gateway: Gateway, route: Route): RequestHandler {
 }
 
 /** Nothing here is a page: no script, no frame, no sniffing. */
-const securityHeaders = helmet({
-  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-  xDownloadOptions: false,
-  xPermittedCrossDomainPolicies: false,
-})
+const securityHeaders = constantly(
+  helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+  }),
+)
+
+/** What helmet sets is the same for every request: it is asked once, by a response that only takes notes. */
+function constantly(middleware: ReturnType<typeof helmet>): RequestHandler {
+  const noted = new ServerResponse(new IncomingMessage(new Socket()))
+  middleware(noted.req, noted, () => {})
+  const headers = Object.entries(noted.getHeaders() as { readonly [name: string]: string })
+  return (_request, response, next) => {
+    for (const [name, value] of headers) response.setHeader(name, value)
+    next()
+  }
+}

@@ -1,6 +1,5 @@
 import type { ErrorRequestHandler, Request, Router } from 'express'
 import { Problem } from '../core/problem.ts'
-import type { OAuthError } from '../identity/exchange.ts'
 import { newRouter, sourceOf } from './frame.ts'
 import type { DoorParts } from './frame.ts'
 import { isRefusedAtTheDoor, toProblem } from './problem.ts'
@@ -15,9 +14,11 @@ export function oauthRoutes({ gateway, identity, scrub, fault, body: limits = BO
 
   router.post('/oauth/token', async (request, response) => {
     const form = await formOf(request)
-    const malformed = (code: OAuthError['error']) => gateway.refused(code, sourceOf(request))
-    const { status, body } = await identity.exchange(form, malformed)
-    await send(request, response, { status, body, headers: NOT_CACHED })
+    const source = sourceOf(request)
+    const answer = await identity.exchange(form, { source, refused: (code) => gateway.refused(code, source) })
+    const { status, body, retry_after } = answer
+    const retry = retry_after === undefined ? undefined : String(retry_after)
+    await send(request, response, { status, body, headers: { ...NOT_CACHED, 'Retry-After': retry } })
   })
 
   router.post('/oauth/revoke', async (request, response) => {

@@ -6,7 +6,7 @@ import { flag, name, outcome, readFields, reason } from './fields.ts'
 import type { Field } from './fields.ts'
 import { mustBeReady, newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
-import { integerOf, readQuery, statusOf, timeOf } from './query.ts'
+import { decimalOf, integerOf, readQuery, statusOf, timeOf } from './query.ts'
 import { BODY_LIMITS, readJsonBody } from './read-body.ts'
 
 /** The people's door, by a bearer JWT of a people issuer. Rights, and the entry of every refused click, are the pipeline's. */
@@ -77,14 +77,22 @@ export function peopleRoutes({ gateway, identity, body: limits = BODY_LIMITS }: 
   return router
 }
 
-function callFilter(request: Request): PeopleFilter {
-  const texts = ['role', 'action', 'session', 'person', 'cursor'] as const
-  const { status, since, until, limit, ...rest } = readQuery(request, [...texts, 'status', 'since', 'until', 'limit'])
+/** @param paged whether the answer comes in pages; an export is always whole. */
+export function callFilter(request: Request, paged = true): PeopleFilter {
+  const texts = ['role', 'action', 'session', 'person', 'q'] as const
+  const pages = paged ? (['cursor', 'limit'] as const) : []
+  const { status, since, until, min, max, limit, ...rest } = readQuery(request, [
+    ...texts,
+    ...(['status', 'since', 'until', 'min', 'max'] as const),
+    ...pages,
+  ])
   const read = {
     ...rest,
     status: statusOf(status),
     since: timeOf('since', since),
     until: timeOf('until', until),
+    min: decimalOf('min', min),
+    max: decimalOf('max', max),
     limit: integerOf('limit', limit, 500),
   }
   return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined))

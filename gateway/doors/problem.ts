@@ -19,12 +19,16 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   // By name: no door imports the store.
   if (error instanceof Error && error.name === 'StoreUnavailable') {
-    return new Problem(
-      'ledger_unavailable',
-      'The ledger cannot be written; nothing was kept.',
-      { retry_after: 1 },
-      { cause: error },
-    )
+    const reason = 'reason' in error ? error.reason : ''
+    if (reason === 'overloaded') {
+      return new Problem('overloaded', 'Too much work waits. Nothing was kept.', { retry_after: 1 }, { cause: error })
+    }
+    // Where the answer is missing nobody knows yet what was kept; the same key finds it out and never acts twice.
+    const unsure = reason === 'deadline' || reason === 'in_doubt'
+    const detail = unsure
+      ? 'The ledger did not answer in time. Send it again under the same key.'
+      : 'The ledger cannot be written; nothing was kept.'
+    return new Problem('ledger_unavailable', detail, { retry_after: 1 }, { cause: error })
   }
   return new Problem('internal', 'The gateway met a fault of its own.', {}, { cause: error })
 }

@@ -47,6 +47,12 @@ export function statusOf(text: string | undefined): CallStatus | undefined {
   return text as CallStatus
 }
 
+/** Digits and a point; a comma is a point to some and nothing to others. */
+export function decimalOf(name: string, text: string | undefined): string | undefined {
+  if (text !== undefined && !/^(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,8})?$/.test(text)) throw unreadable(name)
+  return text
+}
+
 const STATUSES: { readonly [status in CallStatus]: true } = {
   held: true,
   running: true,

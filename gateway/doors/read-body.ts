@@ -85,8 +85,8 @@ function hasBody(request: IncomingMessage): boolean {
 
 /** By events: leaving an async iterator early would destroy the socket that the answer needs. */
 function readBytes(request: IncomingMessage, { body_max, body_ms }: BodyLimits): Promise<Buffer> {
-  const tooLarge = new Problem('too_large', `A body has at most ${body_max} bytes.`)
-  if (Number(request.headers['content-length'] ?? 0) > body_max) return Promise.reject(tooLarge)
+  const tooLarge = () => new Problem('too_large', `A body has at most ${body_max} bytes.`)
+  if (Number(request.headers['content-length'] ?? 0) > body_max) return Promise.reject(tooLarge())
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = []
     let size = 0
@@ -98,7 +98,7 @@ function readBytes(request: IncomingMessage, { body_max, body_ms }: BodyLimits):
     }
     const onData = (piece: Buffer) => {
       size += piece.length
-      if (size > body_max) settle(() => reject(tooLarge))
+      if (size > body_max) settle(() => reject(tooLarge()))
       else pieces.push(piece)
     }
     const onEnd = () => settle(() => resolve(Buffer.concat(pieces)))

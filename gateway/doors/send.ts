@@ -7,6 +7,8 @@ export interface Answer {
   readonly type?: string
   /** Becomes JSON; undefined: no body. */
   readonly body: unknown
+  /** Goes out as it is, in place of a body that becomes JSON. */
+  readonly text?: string
   /** Undefined ones are left out. */
   readonly headers?: Headers
 }
@@ -23,23 +25,25 @@ export type Send = (request: Request, response: Response, answer: Answer) => Pro
  * bytes that are still arriving would make the kernel drop our answer.
  */
 export function sender(scrub: Scrub): Send {
-  return async (request, response, { status, type = 'application/json', body, headers = {} }) => {
+  return async (request, response, { status, type = 'application/json', body, text, headers = {} }) => {
     const whole = await discardBody(request)
     if (response.headersSent || response.destroyed) return
     response.statusCode = status
     response.setHeader('Cache-Control', 'no-store')
-    for (const [name, value] of Object.entries(headers)) {
+    for (const name in headers) {
+      const value = headers[name]
       if (value !== undefined) response.setHeader(name, oneLine(scrub(value)))
     }
     if (!whole) response.setHeader('Connection', 'close')
-    if (body === undefined) {
+    if (body === undefined && text === undefined) {
       response.end()
       return
     }
-    const bytes = Buffer.from(scrub(JSON.stringify(body)), 'utf8')
+    const out = scrub(text ?? JSON.stringify(body))
     response.setHeader('Content-Type', `${type}; charset=utf-8`)
-    response.setHeader('Content-Length', bytes.length)
-    response.end(bytes)
+    response.setHeader('Content-Length', Buffer.byteLength(out))
+    // As text: node puts it behind the headers in one write, where bytes would be a second one.
+    response.end(out, 'utf8')
   }
 }
 

@@ -29,14 +29,35 @@ export async function readAgeFile(path: string, identity: AgeIdentity): Promise<
   return entriesOf(await decrypt(path, bytes, identity), path)
 }
 
-/** Encrypts and replaces an age file as a whole, mode 0600. Names are sorted. The plaintext touches no disk. */
-export async function writeAgeFile(path: string, entries: AgeEntries, recipient: AgeRecipient): Promise<void> {
+/**
+ * Encrypts and replaces an age file as a whole, mode 0600. Names are sorted. The plaintext touches no disk.
+ *
+ * @param recipients one, or several `age1…` of whom each can open it
+ */
+export async function writeAgeFile(
+  path: string,
+  entries: AgeEntries,
+  recipients: AgeRecipient | readonly string[],
+  { armored = false }: { readonly armored?: boolean } = {},
+): Promise<void> {
   const encrypter = new Encrypter()
-  if (typeof recipient === 'string') encrypter.addRecipient(recipient)
-  else encrypter.setPassphrase(recipient.passphrase)
+  if (typeof recipients === 'object' && 'passphrase' in recipients) encrypter.setPassphrase(recipients.passphrase)
+  else for (const one of typeof recipients === 'string' ? [recipients] : recipients) encrypter.addRecipient(one)
   const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
   const plain = JSON.stringify(Object.fromEntries(sorted), null, 2)
-  await writePrivateFile(path, await encrypter.encrypt(`${plain}\n`), true)
+  const bytes = await encrypter.encrypt(`${plain}\n`)
+  await writePrivateFile(path, armored ? armor.encode(bytes) : bytes, true)
+}
+
+/** What the outside of an age file shows without a key: its form, and for how many it is. */
+export async function outsideOf(path: string): Promise<{ readonly armored: boolean; readonly recipients: number }> {
+  const bytes = await readFile(path)
+  const armored = isArmored(bytes)
+  const header = Buffer.from(armored ? armor.decode(bytes.toString()) : bytes).toString('latin1')
+  const end = header.indexOf('\n---')
+  // Some programs put in stanzas that nobody opens, so that readers do not come to rely on there being none.
+  const stanzas = header.slice(0, end).match(/^-> .*$/gm) ?? []
+  return { armored, recipients: stanzas.filter((line) => !/^-> \S*-grease( |$)/.test(line)).length }
 }
 
 /** Makes a key and keeps it in a file of mode 0600 (the form that age-keygen writes). @returns the recipient, `age1…` */
@@ -83,13 +104,17 @@ async function decrypt(path: string, bytes: Uint8Array, identity: AgeIdentity): 
     const decrypter = new Decrypter()
     for (const key of identity.keys) decrypter.addIdentity(key)
     if (identity.passphrase !== null) decrypter.addPassphrase(identity.passphrase)
-    // as `age -a` writes it
-    const armored = Buffer.from(bytes.subarray(0, 14)).toString() === '-----BEGIN AGE'
-    return await decrypter.decrypt(armored ? armor.decode(Buffer.from(bytes).toString()) : bytes, 'text')
+    const outer = isArmored(bytes) ? armor.decode(Buffer.from(bytes).toString()) : bytes
+    return await decrypter.decrypt(outer, 'text')
   } catch {
     // the library's own message could hold a piece of what it read
     throw new Error(`${path} cannot be decrypted: it is no age file, is damaged, or is for another identity`)
   }
+}
+
+/** As `age -a` writes it. */
+function isArmored(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.subarray(0, 14)).toString() === '-----BEGIN AGE'
 }
 
 function entriesOf(plain: string, path: string): AgeEntries {

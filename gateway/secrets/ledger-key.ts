@@ -2,7 +2,8 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:cry
 import type { KeyObject } from 'node:crypto'
 import { access } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { findAgeIdentity, readAgeFile, recipientOf, writeAgeFile } from './age-file.ts'
+import { findAgeIdentity, readAgeFile } from './age-file.ts'
+import { editAgeFile } from './edit.ts'
 import { readPrivateFile } from './private-file.ts'
 import { writePrivateFile } from './write-file.ts'
 
@@ -55,13 +56,15 @@ async function inAgeFile(
   file: string,
   environment: NodeJS.ProcessEnv,
 ): Promise<LedgerKey> {
-  const identity = await findAgeIdentity(file, environment)
-  const entries = await readAgeFile(file, identity)
-  const there = entries.get(name)
+  const there = (await readAgeFile(file, await findAgeIdentity(file, environment))).get(name)
   if (there !== undefined) return keyOf(there, where, false)
   const made = newKey()
-  await writeAgeFile(file, new Map([...entries, [name, made]]), await recipientOf(identity))
-  return keyOf(made, where, true)
+  // Under the file's lock: of two that start at once one makes it, and nobody else's change is lost.
+  const entries = await editAgeFile(file, { environment }, (before) =>
+    before.has(name) ? before : new Map([...before, [name, made]]),
+  )
+  const pem = entries.get(name) ?? ''
+  return keyOf(pem, where, pem === made)
 }
 
 function newKey(): string {

@@ -9,6 +9,7 @@ const DEFAULT = {
   secrets: 'env:',
   dev: false,
   strictClock: false,
+  logLevel: 'info',
 }
 
 describe('the configuration of serve', () => {
@@ -41,6 +42,7 @@ describe('the configuration of serve', () => {
       KEYSTAY_ADMIN_URL: 'https://b.example',
       KEYSTAY_DEV: '0',
       KEYSTAY_STRICT_CLOCK: 'yes',
+      KEYSTAY_LOG_LEVEL: 'warn',
     }
     deepEqual(serveOptions({}, environment), {
       policies: 'p',
@@ -53,6 +55,7 @@ describe('the configuration of serve', () => {
       adminUrl: 'https://b.example',
       dev: false,
       strictClock: true,
+      logLevel: 'warn',
     })
   })
   it('takes an empty variable for one that is not set', () =>
@@ -84,6 +87,7 @@ describe('the configuration of serve', () => {
     ['a vault', { secrets: 'vault:https://x' }, {}, 'age:FILE, file: and env: only'],
     ['a secret source that is none', { secrets: 'env:,x' }, {}, 'write age:FILE'],
     ['a key itself for a ref of one', { ledgerKey: 'MC4CAQAwBQYDK2VwBCIEIA' }, {}, 'write a secret ref'],
+    ['a level that is none', { logLevel: 'loud' }, {}, 'write one of debug, info, warn, error'],
     ['a URL that is none', { publicUrl: 'keystay.example' }, {}, 'write a URL'],
     [
       'a switch that is neither on nor off',

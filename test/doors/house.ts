@@ -54,6 +54,7 @@ export async function house(
     store,
     policy: () => DOOR_POLICY,
     now: () => clock.now,
+    monotonic: () => clock.now,
     random,
     newSessionId: () => `ses_${store.written.length + 1}`,
     dev: more.withoutDev === true ? null : dev,
@@ -71,7 +72,7 @@ export async function house(
   const agent = await listen(agentApp(parts), at, gateway.refused, limits)
   const admin = await listen(adminApp(parts), at, gateway.refused, limits)
 
-  const issued = await who.exchange(new Map(Object.entries(TOKEN_FORM)), () => {})
+  const issued = await who.exchange(new Map(Object.entries(TOKEN_FORM)), { source: 'a', refused: () => {} })
   if (!('access_token' in issued.body)) throw new Error(JSON.stringify(issued.body))
   const demo = DOOR_POLICY.issuers.get('demo')
   const dana = demo === undefined ? null : await dev.sign(demo, 'dana')

@@ -55,6 +55,7 @@ export function plainGateway(): PlainGateway {
     cancel: (session, id) => take('cancel', [of(session), id], reply()),
     people: {
       calls: (person, filter) => take('people.calls', [person.id, filter], { calls: [], cursor: null }),
+      exported: (person, filter) => take('people.exported', [person.id, filter], { calls: [], cursor: null }),
       story: (person, id) => take('people.story', [person.id, id], STORY),
       approve: (person, id, card) => take('people.approve', [person.id, id, card], STORY),
       reject: (person, id, reason) => take('people.reject', [person.id, id, reason], STORY),

@@ -309,7 +309,7 @@ const BAD: readonly (readonly [string, Code, Sent])[] = [
   ['no person', 'token_missing', { first: 'GET /admin/v1/calls HTTP/1.1', without: ['authorization'], admin: true }],
   ['a page of another origin', 'not_eligible', people('approve', '{"card":"c"}', ['Origin: https://evil.example'])],
   ['a page without an origin', 'not_eligible', people('approve', '{"card":"c"}', ['Origin: null'])],
-  ['a filter that is not offered', 'malformed', { ...get('/admin/v1/calls?q=x'), admin: true }],
+  ['a filter that is not offered', 'malformed', { ...get('/admin/v1/calls?backend=x'), admin: true }],
   ['a limit of 501', 'malformed', { ...get('/admin/v1/calls?limit=501'), admin: true }],
   ['a live that is neither', 'malformed', { ...get('/admin/v1/sessions?live=1'), admin: true }],
 ]

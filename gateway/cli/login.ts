@@ -1,0 +1,44 @@
+import type { Command } from 'commander'
+import { ask, refusal } from './ask.ts'
+import { EXIT, Failure } from './exit.ts'
+import { claimsOf, forgetToken, keepToken } from './kept-token.ts'
+import { adminOptions, personOptions } from './options.ts'
+import { clock, printJson, screen } from './print.ts'
+import { personToken, type PersonOptions } from './sign-in.ts'
+import { visible } from './visible.ts'
+
+type Options = PersonOptions & { readonly json?: boolean }
+
+/** `login`: keeps a person's token for the other verbs, until it expires. `logout` forgets it. */
+export function login(program: Command): void {
+  personOptions(program.command('login').description('keep your sign-in for the other verbs, until it expires')).action(
+    enter,
+  )
+  adminOptions(program.command('logout').description('forget the sign-in that is kept'))
+    .option('--all', 'those for other gateways too')
+    .action(leave)
+}
+
+async function enter(options: Options): Promise<void> {
+  // A sign-in that is kept already must not renew itself out of nothing.
+  const token = await personToken(options, false)
+  const claims = claimsOf(token)
+  if (claims === null) throw new Failure(EXIT.usage, 'The token is not a JWT with exp and sub.')
+  if (Date.parse(claims.expires_at) <= Date.now())
+    throw new Failure(EXIT.usage, `The token has expired at ${claims.expires_at}. Get another one.`)
+  // Whether the gateway takes it is better known now than at the next verb.
+  const { status, body } = await ask(options.adminUrl, '/admin/v1/calls?limit=1', { token })
+  // Somebody who may not see calls may still be somebody.
+  if (status !== 200 && status !== 403) throw refusal(status, body)
+  const file = await keepToken(options.adminUrl, { token, ...claims })
+  if (options.json) return printJson({ gateway: options.adminUrl, ...claims, file })
+  screen.out(
+    `signed in at ${options.adminUrl} as ${visible(claims.subject)} until ${clock(claims.expires_at)}; kept in ${file}\n`,
+  )
+}
+
+async function leave({ adminUrl, all, json }: Options & { readonly all?: boolean }): Promise<void> {
+  const was = await forgetToken(all === true ? null : adminUrl)
+  if (json) return printJson({ forgotten: was })
+  screen.out(was ? 'The sign-in is forgotten.\n' : 'No sign-in was kept.\n')
+}
