@@ -4,9 +4,10 @@ import { ConfigError, hostPort, isLoopback, serveOptions } from '../../gateway/c
 import { vkeyOf } from '../../gateway/core/checkpoint-note.ts'
 import { formatFinding } from '../../gateway/core/compile.ts'
 import type { Policy } from '../../gateway/core/types.ts'
-import { serve, StartError, VERSION, type Running } from '../../gateway/main.ts'
+import { serve, StartError, type Running } from '../../gateway/main.ts'
 import { loadPolicy } from '../../gateway/policy-dir.ts'
 import { ledgerKey } from '../../gateway/secrets/ledger-key.ts'
+import { VERSION } from '../../gateway/version.ts'
 import { makeKeys, writeKeys } from './keys.ts'
 import { startOrders } from './orders.ts'
 import { startPayments } from './payments.ts'
@@ -60,6 +61,8 @@ async function main(): Promise<void> {
     secrets,
     ledgerKey: `${store}.ledger-key`,
     ledgerName: 'keystay.demo',
+    // What there is to say is printed below.
+    logLevel: 'warn',
   })
   const vkey = vkeyOf(running.ledger.key, signer.publicKey)
   // Beside the store, and not in it: `ledger verify --public-key` wants a key that came another way than the ledger.

@@ -1,4 +1,4 @@
-import { digestOf } from '../core/entry.ts'
+import { BODY_NAMES, digestOf } from '../core/entry.ts'
 import { timeOf } from '../core/id.ts'
 import { append, EMPTY, leafHash, rootOf } from '../core/merkle.ts'
 import type { Frontier } from '../core/merkle.ts'
@@ -48,8 +48,6 @@ export interface SignedHead {
 
 /** More of them say nothing new. */
 const PROBLEMS_MAX = 100
-
-const BODIES = ['input', 'facts', 'request', 'output'] as const
 
 /** The same checks for a store and for an export, entry by entry, in the order of the tree. */
 export interface Audit {
@@ -158,7 +156,7 @@ export function auditWith(vkey: string, heads: readonly SignedHead[]): Audit {
     if (known === undefined) return problem(`the ledger does not know the call ${call} whose bodies are kept`)
     if (!/^[0-9a-f]{64}$/.test(salt)) return problem(`the salt of ${call} is no salt`)
     let isErased = false
-    for (const name of BODIES) {
+    for (const name of BODY_NAMES) {
       const digest = known.digests.get(name)
       const text = row[name]
       if (text === null) isErased ||= digest !== undefined

@@ -1,4 +1,4 @@
-import type { Operation, ResultOf, SessionRow } from '../core/operations.ts'
+import type { Operation, ResultOf, SessionRow, Switches } from '../core/operations.ts'
 import type { Call, Want } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
 import type { NewEntry, Touches, Working } from '../core/working.ts'
@@ -8,8 +8,8 @@ import type { Db, Driver } from './db.ts'
 import { appendEntries, readHead } from './ledger.ts'
 import type { Head } from './ledger.ts'
 import { loadLimits, writeLimits } from './limits.ts'
-import type { LoadedLimits } from './limits.ts'
-import { readMeta, writePolicies, writeValues } from './meta.ts'
+import type { LimitNow, LoadedLimits } from './limits.ts'
+import { definitionsOf, readMeta, writePolicies, writeValues } from './meta.ts'
 import type { Meta } from './meta.ts'
 import { liveSessions, sessionsByIds, usedProofs, writeSessions } from './sessions.ts'
 
@@ -32,6 +32,8 @@ export interface Moment {
 export interface Folded {
   readonly results: readonly ResultOf<Operation>[]
   readonly sessions: readonly SessionRow[]
+  readonly limits: readonly LimitNow[]
+  readonly switches: Switches
   readonly head: Head
   /** Ids of the batch's entries. */
   readonly entries: readonly string[]
@@ -95,7 +97,11 @@ async function foldAll(
   const results = operations.map((operation) => folding.fold(working, operation))
   const head = await writeBack(db, operations, loaded)
   const sessions = [...working.changed.sessions].map((id) => must(working.sessions.get(id), id))
-  return { results, sessions, head, entries: working.entries.map(({ id }) => id) }
+  const limits = [...working.changed.limits].map((id): LimitNow => {
+    const { held, buckets } = must(working.limits.get(id), id)
+    return [id, held, [...buckets]]
+  })
+  return { results, sessions, limits, switches: working.switches, head, entries: working.entries.map(({ id }) => id) }
 }
 
 interface Loaded {
@@ -142,6 +148,7 @@ async function load(db: Db, operations: readonly Operation[], folding: Folding, 
     begun: moment.begun,
     policy: meta.policy,
     switches: meta.switches,
+    definitions: touched.some(({ definitions }) => definitions === true) ? await definitionsOf(db) : new Set(),
     calls,
     keys: keysOf(calls.values()),
     limits: limits.states,
@@ -156,7 +163,7 @@ async function load(db: Db, operations: readonly Operation[], folding: Folding, 
     entries: [],
     bodies: new Map(),
     texts: [],
-    changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false },
+    changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false, definitions: false },
   }
   return { working, head, meta, limits, known: new Set(calls.keys()) }
 }
@@ -179,6 +186,7 @@ async function writeBack(db: Db, operations: readonly Operation[], loaded: Loade
   )
   await writeValues(db, [
     ...(working.policy === meta.policy ? [] : [['policy', working.policy] as const]),
+    ...(changed.definitions ? [['definitions', JSON.stringify([...working.definitions])] as const] : []),
     ...(changed.switches ? [['switches', JSON.stringify(working.switches)] as const] : []),
   ])
   return appendEntries(db, head, working.entries)

@@ -1,3 +1,4 @@
+import { BODY_NAMES } from '../core/entry.ts'
 import type { Bodies, Call } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
 import type { Touches } from '../core/working.ts'
@@ -41,6 +42,21 @@ export async function callsByKeys(db: Db, keys: readonly Key[]): Promise<Map<str
     }
   }
   return found
+}
+
+/** One key alone, asked on every request: the same statement each time. */
+export async function callByKey(
+  db: Db,
+  principal: string,
+  role: string,
+  action: string,
+  key: string,
+): Promise<Call | null> {
+  const [row] = await db.all<CallRow>(
+    'SELECT data FROM calls WHERE bound = 1 AND principal = $1 AND role = $2 AND action = $3 AND key = $4',
+    [principal, role, action, key],
+  )
+  return row === undefined ? null : parse(row)
 }
 
 /** Held, or not yet begun: what the end of a session cancels. */
@@ -117,9 +133,10 @@ function parse({ data }: CallRow): Call {
 }
 
 export async function bodiesOf(db: Db, call: string): Promise<Bodies | null> {
-  const [row] = await db.all<Bodies>('SELECT call, salt, input, facts, request, output FROM bodies WHERE call = $1', [
-    call,
-  ])
+  const [row] = await db.all<Bodies>(
+    'SELECT call, salt, question, input, facts, request, output, earlier FROM bodies WHERE call = $1',
+    [call],
+  )
   return row === undefined ? null : { ...row }
 }
 
@@ -137,16 +154,15 @@ export async function writeBodies(
   bodies: readonly (Partial<Bodies> & { call: string })[],
   salts: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const rows = bodies.map(({ call, salt = salts.get(call), input, facts, request, output }) => {
+  const rows = bodies.map((body) => {
+    const { call, salt = salts.get(call) } = body
     if (salt === undefined) throw new Error(`the bodies of ${call} have no salt`)
-    return [call, salt, input ?? null, facts ?? null, request ?? null, output ?? null]
+    return [call, salt, ...BODY_NAMES.map((name) => body[name] ?? null)]
   })
-  const kept = ['input', 'facts', 'request', 'output'].map(
-    (name) => `${name} = COALESCE(excluded.${name}, bodies.${name})`,
-  )
+  const kept = BODY_NAMES.map((name) => `${name} = COALESCE(excluded.${name}, bodies.${name})`)
   await insert(
     db,
-    'INSERT INTO bodies (call, salt, input, facts, request, output) VALUES',
+    `INSERT INTO bodies (call, salt, ${BODY_NAMES.join(', ')}) VALUES`,
     rows,
     `ON CONFLICT (call) DO UPDATE SET ${kept.join(', ')}`,
   )

@@ -62,10 +62,25 @@ const ROWS_MAX = 256
 export async function insert(db: Db, head: string, rows: readonly (readonly Param[])[], tail = ''): Promise<void> {
   for (let start = 0; start < rows.length; start += ROWS_MAX) {
     const chunk = rows.slice(start, start + ROWS_MAX)
-    let next = 1
-    const values = chunk.map((row) => `(${row.map(() => `$${next++}`).join(', ')})`)
-    await db.run(`${head} ${values.join(', ')} ${tail}`, chunk.flat())
+    await db.run(insertOf(head, chunk.length, chunk[0]?.length ?? 0, tail), chunk.flat())
   }
+}
+
+/** The texts are long, and the same few hundred all day: made once, a text also keeps the hash that it is looked up by. */
+const texts = new Map<string, string[]>()
+
+function insertOf(head: string, rows: number, columns: number, tail: string): string {
+  const kind = `${head}${tail}`
+  const byRows = texts.get(kind) ?? []
+  if (byRows.length === 0) texts.set(kind, byRows)
+  let text = byRows[rows]
+  if (text === undefined) {
+    let next = 1
+    const row = () => `(${Array.from({ length: columns }, () => `$${next++}`).join(', ')})`
+    text = `${head} ${Array.from({ length: rows }, row).join(', ')} ${tail}`
+    byRows[rows] = text
+  }
+  return text
 }
 
 /**

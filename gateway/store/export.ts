@@ -66,7 +66,7 @@ async function writeBodies(db: Db, stream: Writable): Promise<void> {
   let last = ''
   for (;;) {
     const rows = await db.all<Bodies>(
-      `SELECT call, salt, input, facts, request, output FROM bodies WHERE call > $1 ORDER BY call LIMIT ${PAGE}`,
+      `SELECT call, salt, question, input, facts, request, output, earlier FROM bodies WHERE call > $1 ORDER BY call LIMIT ${PAGE}`,
       [last],
     )
     await put(stream, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))

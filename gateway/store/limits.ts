@@ -3,6 +3,9 @@ import { staleBefore } from '../core/window.ts'
 import { insert, select } from './db.ts'
 import type { Db } from './db.ts'
 
+/** A limit as a batch left it: id, what is held, its buckets. Plain data: it crosses a thread. */
+export type LimitNow = readonly [id: string, held: number, buckets: readonly (readonly [number, number])[]]
+
 /** Limits as they were when the batch began; what changed is the difference to it. */
 export interface LoadedLimits {
   readonly states: Map<string, LimitState>

@@ -23,7 +23,13 @@ export async function readValues(db: Db, names: readonly MetaName[]): Promise<Ma
   return new Map(rows.map(({ name, value }) => [name, value]))
 }
 
-export type MetaName = 'policy' | 'switches' | 'fingerprint_key' | 'vkey'
+/** The limits that the current policy defines. */
+export async function definitionsOf(db: Db): Promise<Set<string>> {
+  const text = (await readValues(db, ['definitions'])).get('definitions') ?? '[]'
+  return new Set(JSON.parse(text) as string[])
+}
+
+export type MetaName = 'policy' | 'switches' | 'definitions' | 'fingerprint_key' | 'vkey'
 
 export async function writeValues(db: Db, values: readonly (readonly [MetaName, string])[]): Promise<void> {
   await insert(

@@ -4,16 +4,18 @@ import { basename, dirname, join } from 'node:path'
 import type { Signer } from '../core/checkpoint-note.ts'
 import { fold, touches } from '../core/fold.ts'
 import type { Operation, ResultOf } from '../core/operations.ts'
-import type { PolicyText } from '../core/types.ts'
+import type { LimitState, PolicyText } from '../core/types.ts'
 import type { Folding } from './batch.ts'
-import { bodiesOf, callsByIds, callsByKeys, filterCalls, unfinishedCalls } from './calls.ts'
+import { bodiesOf, callByKey, callsByIds, filterCalls, unfinishedCalls } from './calls.ts'
 import { behindBy } from './clock.ts'
 import type { Reader } from './db.ts'
 import { startInline } from './inline.ts'
 import { newestCheckpoint, storyOf } from './ledger.ts'
 import { readLimits } from './limits.ts'
 import { lockFile } from './lock.ts'
-import { policyTexts, readMeta, readValues } from './meta.ts'
+import { memory } from './memory.ts'
+import type { Memory } from './memory.ts'
+import { definitionsOf, policyTexts, readMeta, readValues } from './meta.ts'
 import { randomSource } from './random.ts'
 import type { WorkerData } from './run-worker.ts'
 import type { Batched, State } from './sequencer.ts'
@@ -22,7 +24,7 @@ import { filterSessions, sessionByTokenHash, sessionsByIds } from './sessions.ts
 import { openSqlite, readSqlite } from './sqlite.ts'
 import type { Store } from './store.ts'
 import { startThread } from './thread.ts'
-import type { BatchEvents } from './thread.ts'
+import type { BatchEvents, Batches } from './thread.ts'
 import { writerOn } from './writer.ts'
 import type { Writer } from './writer.ts'
 
@@ -36,6 +38,8 @@ export interface OpenStoreOptions {
   readonly strictClock: boolean
   /** A result that came after its operation was told no: the pipeline undoes it. */
   readonly onLate: (operation: Operation, result: ResultOf<Operation>) => void
+  /** Each batch, and each tick (of no operations), with the state it left. */
+  readonly onBatch?: (operations: number, state: State) => void
   /** Lines for the operator. */
   readonly log?: (line: string) => void
   /** The thread's entry file; the kill harness brings its own, which calls runWorker. */
@@ -76,22 +80,26 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const file = prepareFile(options.file)
   const unlock = await lockFile(file, options.patience_ms ?? 5000)
   const cache = sessionCache()
+  const recent = memory()
   const monotonic = options.inline?.monotonic ?? (() => performance.now())
   let state: State | undefined
   let writer: Writer | undefined
   let lost: string | null = null
   let closing: Promise<void> | undefined
 
-  const seen = (batched: Batched) => {
+  const seen = (batched: Batched, operations: readonly Operation[] = []) => {
     for (const line of batched.alarms) log(line)
     cache.update(batched.sessions)
+    recent.update(operations, batched)
     state = batched.state
+    options.onBatch?.(batched.answers.length, batched.state)
   }
   const events: BatchEvents = {
-    ticked: seen,
+    ticked: (batched) => seen(batched),
     lost(error) {
       lost = `the writer is gone: ${error.message}`
       log(lost)
+      recent.forget()
       writer?.fail(error)
     },
   }
@@ -103,7 +111,15 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     const { batches, opened } = await start(file, options, events)
     close = batches.close
     seen(opened)
-    writer = writerOn(batches, {
+    const { run } = batches
+    const noted: Batches = {
+      ...batches,
+      run(operations) {
+        recent.begin(operations)
+        return run(operations)
+      },
+    }
+    writer = writerOn(noted, {
       onBatch: seen,
       onLate,
       monotonic,
@@ -121,12 +137,9 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const current = () => state as State
   return {
     write: writer.write,
-    call: async (id) => (await callsByIds(reader, [id]))[0] ?? null,
-    callByKey: async (principal, role, action, key) => {
-      const [call] = (await callsByKeys(reader, [{ principal, role, action, key }])).values()
-      return call ?? null
-    },
-    bodies: (call) => bodiesOf(reader, call),
+    call: async (id) => recent.call(id) ?? (await callsByIds(reader, [id]))[0] ?? null,
+    callByKey: (principal, role, action, key) => callByKey(reader, principal, role, action, key),
+    bodies: async (call) => recent.bodies(call) ?? bodiesOf(reader, call),
     calls: (filter) => filterCalls(reader, filter),
     story: (call) => storyOf(reader, call),
     async sessionByToken(tokenHash) {
@@ -139,8 +152,10 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     },
     session: async (id) => (await sessionsByIds(reader, [id]))[0] ?? null,
     sessions: (filter) => filterSessions(reader, filter),
-    limits: (ids) => readLimits(reader, ids),
-    switches: async () => (await readMeta(reader)).switches,
+    limits: (ids) => limitsOf(recent, reader, ids),
+    switches: async () => recent.switches() ?? (await readMeta(reader)).switches,
+    switchesNow: async () => (await readMeta(reader)).switches,
+    definitions: () => definitionsOf(reader),
     unfinished: () => unfinishedCalls(reader),
     fingerprint: (text) => createHmac('sha256', fingerprintKey, { encoding: 'hex' }).update(text, 'utf8').digest('hex'),
     lastAt: () => current().at,
@@ -172,6 +187,24 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
       return closing
     },
   }
+}
+
+/** From memory, and what is not there from the database. */
+async function limitsOf(recent: Memory, reader: Reader, ids: readonly string[]): Promise<Map<string, LimitState>> {
+  const states = new Map<string, LimitState>()
+  const unknown: string[] = []
+  for (const id of ids) {
+    const state = recent.limit(id)
+    if (state === undefined) unknown.push(id)
+    else states.set(id, state)
+  }
+  if (unknown.length === 0) return states
+  const generation = recent.generation()
+  for (const [id, state] of await readLimits(reader, unknown)) {
+    states.set(id, state)
+    recent.keepLimit(id, state, generation)
+  }
+  return states
 }
 
 /** The path as the operating system sees it, so that two names of one file are one lock. */

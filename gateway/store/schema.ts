@@ -29,7 +29,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE INDEX calls_session ON calls (session, id)`,
     `CREATE INDEX calls_open ON calls (state, id) WHERE state IN ('held', 'intent', 'executing', 'unknown', 'needs_human')`,
     `CREATE INDEX calls_due ON calls (expires_at) WHERE state = 'held'`,
-    `CREATE TABLE bodies (call TEXT PRIMARY KEY, salt TEXT NOT NULL, input TEXT, facts TEXT, request TEXT, output TEXT)`,
+    `CREATE TABLE bodies (call TEXT PRIMARY KEY, salt TEXT NOT NULL, question TEXT, input TEXT, facts TEXT, request TEXT, output TEXT, earlier TEXT)`,
 
     // `definition` is the window, as JSON: it says which buckets are over.
     `CREATE TABLE limits (id TEXT PRIMARY KEY, held BIGINT NOT NULL, definition TEXT)`,

@@ -1,4 +1,4 @@
-import type { Operation, ResultOf, SessionRow } from '../core/operations.ts'
+import type { Operation, ResultOf, SessionRow, Switches } from '../core/operations.ts'
 import { idFrom } from '../core/id.ts'
 import { vkeyOf } from '../core/checkpoint-note.ts'
 import type { Signer } from '../core/checkpoint-note.ts'
@@ -9,7 +9,8 @@ import type { Clock, Reading } from './clock.ts'
 import { StoreFault } from './db.ts'
 import type { Driver, Reader } from './db.ts'
 import { continueFrom, createHead, newestCheckpoint, presentEntries, readHead, signHead } from './ledger.ts'
-import { readValues, writeValues } from './meta.ts'
+import type { LimitNow } from './limits.ts'
+import { readMeta, readValues, writeValues } from './meta.ts'
 import { migrate } from './schema.ts'
 import type { UnavailableReason } from './store.ts'
 
@@ -36,9 +37,17 @@ export interface Batched {
   readonly answers: readonly Answer[]
   /** Sessions as this batch left them. */
   readonly sessions: readonly SessionRow[]
+  /** Limits as this batch left them. */
+  readonly limits: readonly LimitNow[]
+  readonly switches: Switches
   readonly state: State
   /** Lines for the operator. */
   readonly alarms: readonly string[]
+}
+
+interface Changed {
+  readonly sessions: SessionRow[]
+  readonly limits: LimitNow[]
 }
 
 /** The only one who writes. One call at a time; the writer in front of it sees to that. */
@@ -87,6 +96,7 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
   })
   /** Seen, and not in the ledger yet: a batch that failed must not swallow it. */
   let jump_ms: number | null = null
+  let { switches } = await driver.transaction(readMeta)
   let isBehind = false
   let untidy = 0
   const alarms: string[] = []
@@ -95,33 +105,33 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
 
   async function run(operations: readonly Operation[]): Promise<Batched> {
     const reading = look()
-    const sessions: SessionRow[] = []
+    const changed: Changed = { sessions: [], limits: [] }
     const refusal = refusalOf(reading)
     const refused = new Set(operations.filter(({ op }) => refusal !== null && ADMITTING.has(op)))
     const rest = operations.filter((operation) => !refused.has(operation))
-    const answered = rest.length > 0 || jump_ms !== null ? await attempt(rest, reading, sessions) : []
+    const answered = rest.length > 0 || jump_ms !== null ? await attempt(rest, reading, changed) : []
     const next = answered.values()
     const answers = operations.map((operation) => {
       return refused.has(operation) ? no('clock', refusal ?? '') : (next.next().value ?? no('unavailable', 'no answer'))
     })
-    return { answers, sessions, state, alarms: alarms.splice(0) }
+    return { answers, ...changed, switches, state, alarms: alarms.splice(0) }
   }
 
   /** A batch as a whole; where it fails for what one of its operations brings, each of them alone. */
   async function attempt(
     operations: readonly Operation[],
     reading: Reading,
-    sessions: SessionRow[],
+    changed: Changed,
   ): Promise<readonly Answer[]> {
     if (state.broken !== null) return operations.map(() => no('unavailable', state.broken ?? ''))
     try {
-      return accept(await runBatch(driver, operations, folding, momentOf(reading), step), sessions)
+      return accept(await runBatch(driver, operations, folding, momentOf(reading), step), changed)
     } catch (error) {
-      if (error instanceof CommitLost) return readBack(error, sessions)
+      if (error instanceof CommitLost) return readBack(error, changed)
       if (error instanceof StoreFault && error.kind !== 'constraint') return operations.map(() => faulted(error))
       if (operations.length > 1) {
         const answers: Answer[] = []
-        for (const operation of operations) answers.push(...(await attempt([operation], reading, sessions)))
+        for (const operation of operations) answers.push(...(await attempt([operation], reading, changed)))
         return answers
       }
       const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -129,23 +139,25 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     }
   }
 
-  function accept(folded: Folded, sessions: SessionRow[]): Answer[] {
+  function accept(folded: Folded, changed: Changed): Answer[] {
     const { head, results } = folded
     if (folded.entries.length > 0) jump_ms = null
     state = { ...state, size: head.frontier.size, root: head.root, at: Math.max(state.at, head.at) }
-    sessions.push(...folded.sessions)
+    changed.sessions.push(...folded.sessions)
+    changed.limits.push(...folded.limits)
+    switches = folded.switches
     untidy++
     return results.map((result) => ({ ok: true, result }))
   }
 
   /** R9: a fresh connection says what the failed commit left; it is never assumed, and the commit never repeated. */
-  async function readBack({ folded, fault }: CommitLost, sessions: SessionRow[]): Promise<readonly Answer[]> {
+  async function readBack({ folded, fault }: CommitLost, changed: Changed): Promise<readonly Answer[]> {
     const failed = faulted(fault)
     try {
       const reader = reopen()
       const present = await presentEntries(reader, folded.entries)
       await reader.close()
-      if (folded.entries.length > 0 && present === folded.entries.length) return accept(folded, sessions)
+      if (folded.entries.length > 0 && present === folded.entries.length) return accept(folded, changed)
       return folded.results.map(() => failed)
     } catch (error) {
       stop(`what became of a commit cannot be read back: ${messageOf(error)}`)

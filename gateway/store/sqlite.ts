@@ -109,8 +109,8 @@ const STATEMENTS_MAX = 500
 
 interface Prepared {
   readonly statement: StatementSync
-  /** Which parameter stands at each `?`. */
-  readonly order: readonly number[]
+  /** Which parameter stands at each `?`; null when they stand in order. */
+  readonly order: readonly number[] | null
 }
 
 function dbOn(database: DatabaseSync): Db {
@@ -125,7 +125,8 @@ function dbOn(database: DatabaseSync): Db {
         order.push(Number(number) - 1)
         return '?'
       })
-      found = { statement: database.prepare(text), order }
+      const inOrder = order.every((place, index) => place === index)
+      found = { statement: database.prepare(text), order: inOrder ? null : order }
     } else {
       prepared.delete(sql)
     }
@@ -138,16 +139,20 @@ function dbOn(database: DatabaseSync): Db {
     async all<Row>(sql: string, params: readonly Param[] = []) {
       return guard('work', () => {
         const { statement, order } = prepare(sql)
-        return statement.all(...order.map((index) => params[index] ?? null)) as Row[]
+        return statement.all(...inPlace(order, params)) as Row[]
       })
     },
     async run(sql, params = []) {
       return guard('work', () => {
         const { statement, order } = prepare(sql)
-        return Number(statement.run(...order.map((index) => params[index] ?? null)).changes)
+        return Number(statement.run(...inPlace(order, params)).changes)
       })
     },
   }
+}
+
+function inPlace(order: Prepared['order'], params: readonly Param[]): readonly Param[] {
+  return order === null ? params : order.map((index) => params[index] ?? null)
 }
 
 function guard<T>(during: 'work' | 'commit', action: () => T): T {

@@ -22,6 +22,10 @@ export interface Store {
   sessions(filter: { live_at?: number; role?: string; limit?: number }): Promise<SessionRow[]>
   limits(ids: readonly string[]): Promise<Map<string, LimitState>>
   switches(): Promise<Switches>
+  /** As the database has them at this moment, whatever this process has heard of yet: what a permit stands on (R3). */
+  switchesNow(): Promise<Switches>
+  /** The limits that the current policy defines. */
+  definitions(): Promise<Set<string>>
   /** Calls that started and never settled, and holds: what recovery and expiry look at. */
   unfinished(): Promise<Call[]>
   /** HMAC-SHA256 of the store's key, hex: request fingerprints cannot be guessed. */

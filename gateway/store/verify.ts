@@ -93,7 +93,7 @@ async function auditBodies(db: Db, audit: Audit): Promise<void> {
   let last = ''
   for (;;) {
     const rows = await db.all<Bodies>(
-      `SELECT call, salt, input, facts, request, output FROM bodies WHERE call > $1 ORDER BY call LIMIT ${PAGE}`,
+      `SELECT call, salt, question, input, facts, request, output, earlier FROM bodies WHERE call > $1 ORDER BY call LIMIT ${PAGE}`,
       [last],
     )
     for (const row of rows) audit.bodies(row)
@@ -186,9 +186,9 @@ export async function verifyExport(
 /** Written again it must be the same text: else something in it was changed that its value does not show. */
 function bodiesFrom(line: string): Bodies | null {
   try {
-    const { call, salt, input, facts, request, output } = JSON.parse(line) as Bodies
+    const { call, salt, question, input, facts, request, output, earlier } = JSON.parse(line) as Bodies
     if (typeof call !== 'string' || typeof salt !== 'string') return null
-    const bodies = { call, salt, input, facts, request, output }
+    const bodies = { call, salt, question, input, facts, request, output, earlier }
     return JSON.stringify(bodies) === line ? bodies : null
   } catch {
     return null

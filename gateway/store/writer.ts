@@ -5,7 +5,7 @@ import type { Batches } from './thread.ts'
 
 export interface WriterOptions {
   /** The state and the sessions that an answered batch leaves, before anybody is told its result. */
-  readonly onBatch: (batched: Batched) => void
+  readonly onBatch: (batched: Batched, operations: readonly Operation[]) => void
   /** What became of an operation whose deadline had passed: whoever asked was told no, and it may have to be undone. */
   readonly onLate: (operation: Operation, result: ResultOf<Operation>) => void
   /** ms. Used for deadlines only. */
@@ -73,7 +73,10 @@ export function writerOn(batches: Batches, options: WriterOptions): Writer {
   function answered(batched: Batched): void {
     const asked = underway
     underway = []
-    onBatch(batched)
+    onBatch(
+      batched,
+      asked.map(({ operation }) => operation),
+    )
     // The next batch is on its way before anybody looks at this one.
     pump()
     for (const [index, waiting] of asked.entries()) tell(waiting, batched.answers[index])

@@ -34,7 +34,7 @@ export async function writePolicies(policies: string, files: { readonly [path: s
 }
 
 function filesOf({ pay, shop, blind }: Backends): { [path: string]: string } {
-  const common = 'private: true, timeout: 1s, lands_within: 200ms, breaker: { open_after: 100%, of: 10000, for: 1s }'
+  const common = 'private: true, timeout: 500ms, lands_within: 200ms, breaker: { open_after: 100%, of: 10000, for: 1s }'
   return {
     'backends.yaml': `backends:
   pay: { adapter: http, url: "${pay}", auth: { bearer: "env://KEYSTAY_TEST_KEY" }, idempotency: { header: Idempotency-Key, lives: 24h }, request_id: Request-Id, ${common} }

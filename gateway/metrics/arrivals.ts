@@ -1,0 +1,37 @@
+import type { Operation, ResultOf } from '../core/operations.ts'
+import type { Call } from '../core/types.ts'
+
+/** Calls that an operation brought into a state, and not those that it only found in one. */
+export function arrivals(
+  operation: Operation,
+  result: ResultOf<Operation>,
+  held: ReadonlySet<string>,
+): readonly Call[] {
+  if ('calls' in result) return result.calls
+  if (!('call' in result) || result.kind === 'bound') return []
+  const { kind, call } = result
+  if (held.has(call.id)) return call.state === 'held' ? [] : [call]
+  const moved = kind === 'denied' || kind === 'held' || kind === 'started' || kind === 'settled'
+  return moved || (kind === 'cancelled' && operation.op === 'cancel') ? [call] : []
+}
+
+/** The kind of the entry, where it is one of the closed list and no call's. */
+export function eventOf(operation: Operation, result: ResultOf<Operation>): string | null {
+  switch (operation.op) {
+    case 'note':
+      // Counted as they come; the entry is a sum of a second.
+      return operation.kind === 'requests.refused' ? null : operation.kind
+    case 'session.issue':
+      return 'kind' in result && result.kind === 'issued' ? 'session.issued' : 'session.denied'
+    case 'session.deny':
+      return 'session.denied'
+    case 'session.end':
+      return 'kind' in result && result.kind === 'ended' ? 'session.ended' : null
+    case 'switch':
+      return 'switch.set'
+    case 'policy':
+      return 'policy.loaded'
+    default:
+      return null
+  }
+}
