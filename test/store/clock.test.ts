@@ -148,7 +148,7 @@ describe('a store whose clock is set', () => {
     )
     pass(100_000)
     assert.equal(store.ready().ok, false)
-    const approve = { op: 'start', call: started.call.id, attempt: 1, timeout_ms: 1000 } as const
+    const approve = { op: 'start', call: started.call.id, attempt: 1, timeout_ms: 1000, until: Infinity } as const
     await assert.rejects(store.write(approve), { name: 'StoreUnavailable', reason: 'clock' })
     await store.close()
     assert.equal((await entries(file)).filter(({ kind }) => kind === 'clock.jumped').length, 1)

@@ -131,6 +131,8 @@ export function admit(session: string, key: string, amount: number, max = 50_000
       call,
       salt: randomBytes(32).toString('hex'),
       input,
+      question: '{"at":1,"switches":{}}',
+      earlier: null,
       facts: '{"charge":{"amount":9000}}',
       request: `{"form":{"amount":${amount}}}`,
       output: null,

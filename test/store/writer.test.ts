@@ -25,7 +25,14 @@ function batches() {
       const answers = (batch?.operations ?? []).map(
         (_, index) => ({ ok: true, result: { entry: `ent_${index}` } }) as const,
       )
-      batch?.end.resolve({ answers, sessions: [], state, alarms: [] })
+      batch?.end.resolve({
+        answers,
+        sessions: [],
+        limits: [],
+        switches: { version: 0, positions: {} },
+        state,
+        alarms: [],
+      })
       await new Promise((resolve) => setImmediate(resolve))
     },
   }
