@@ -78,7 +78,7 @@ export interface Touches {
 const ARROWS: { readonly [from in CallState | 'received']: readonly CallState[] } = {
   received: ['denied', 'held', 'intent', 'executing'],
   held: ['held', 'intent', 'executing', 'denied', 'rejected', 'expired', 'cancelled'],
-  intent: ['executing', 'cancelled', 'not_sent'],
+  intent: ['intent', 'executing', 'cancelled', 'not_sent'],
   executing: ['executing', 'intent', 'not_sent', 'done', 'refused', 'unknown', 'cancelled'],
   unknown: ['unknown', 'done', 'refused', 'needs_human'],
   needs_human: ['needs_human', 'done', 'refused'],

@@ -710,13 +710,12 @@ describe('what people leave behind', () => {
       assert.equal(batch.call().detail, 'the session was revoked')
       assert.deepEqual(yes(batch), { kind: 'cancelled', call: batch.call() })
     }
-    for (const batch of [held(), held()]) {
-      const row = new World().session()
-      if (batch.working.sessions.delete('ses_1')) assert.equal(yes(batch).kind, 'started')
-      const other = held()
-      other.working.sessions.set('ses_1', { ...row, ended_at: 1, ended_reason: 'logout' })
-      assert.equal(yes(other).kind, 'started')
-    }
+    const ended = held()
+    ended.working.sessions.set('ses_1', { ...new World().session(), ended_at: 1, ended_reason: 'logout' })
+    assert.equal(yes(ended).kind, 'started')
+    const gone = held()
+    gone.working.sessions.clear()
+    assert.equal(yes(gone).kind, 'started')
   })
 
   it('a yes or a no of either group, where two are asked', () => {
@@ -855,6 +854,7 @@ describe('what people leave behind', () => {
         { outcome, by, reason: 'seen', cost: COST, ...moves, dated: DATED },
         {
           state: outcome,
+          code: outcome === 'done' ? null : 'backend_refused',
           settles: [first, second],
           detail:
             outcome === 'done' ? 'Two people found that it happened.' : 'Two people found that it did not happen.',
@@ -1121,6 +1121,13 @@ describe('what a session leaves behind', () => {
     assert.deepEqual(new Batch().do(none), { kind: 'no_such_session' })
   })
 
+  it('its end, before a call was sent that is about to be', () => {
+    const batch = running()
+    batch.working.calls.set('call_1', { ...batch.call(), state: 'intent' })
+    batch.do({ op: 'session.end', session: 'ses_1', reason: 'revoked', by: 'demo:sam' })
+    assert.equal(batch.call().state, 'cancelled')
+  })
+
   it('no end of another one’s calls', () => {
     const batch = held()
     batch.do(issue)
@@ -1176,7 +1183,9 @@ describe('a limit that a policy makes new', () => {
   ]
 
   it('begins with what open calls hold, which give it back when they end', () => {
-    for (const batch of [running(), held(), inDoubt()]) {
+    const human = inDoubt()
+    human.do(reconcile('cannot_tell'))
+    for (const batch of [running(), held(), inDoubt(), human]) {
       assert.deepEqual(load(batch), row(3000, 0))
       assert.deepEqual([batch.held('new'), batch.used('new')], [3000, 0])
       assert.equal(batch.call().reserve.at(-1)?.limit, 'new')
@@ -1199,6 +1208,20 @@ describe('a limit that a policy makes new', () => {
     const gauge = running()
     gauge.do(settle(1, DONE))
     assert.deepEqual(load(gauge, { limit: { ...NEW, window: { kind: 'gauge' } } }), row(0, 0))
+  })
+
+  it('counts on the day of the intent, or where that is not known of the call', () => {
+    const yesterday = AT - 86_400_000
+    for (const [intent_at, day] of [
+      [AT, '2026-11-23T00:00:00Z'],
+      [null, '2026-11-22T00:00:00Z'],
+    ] as const) {
+      const batch = running()
+      batch.do(settle(1, DONE))
+      batch.working.calls.set('call_1', { ...batch.call(), intent_at, created_at: yesterday })
+      load(batch)
+      assert.deepEqual([...(batch.working.limits.get('new')?.buckets ?? [])], [[Date.parse(day), 3000]])
+    }
   })
 
   it('is not seeded where it was known, or the call is gone', () => {

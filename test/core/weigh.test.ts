@@ -531,6 +531,15 @@ describe('whom a call needs', () => {
     it(when, () => assert.deepEqual([needed(more).need, needed(more).want], [applies ? [NEED] : [], []]))
   }
 
+  it('always, also of a call without a cost', () =>
+    assert.deepEqual(needed({}, { action: { cost: null } }).need, [NEED]))
+
+  it('up to an amount, also for a cent and for nothing', () =>
+    assert.deepEqual(
+      [0, 1, 2].map((amount) => needed({ up_to: { USD: 1 } }, { amount }).need.length),
+      [1, 1, 0],
+    ))
+
   it('also for nothing in a currency that the line does not name', () =>
     assert.deepEqual(needed({ above: { EUR: 5 } }, { amount: 0 }).need, [NEED]))
 

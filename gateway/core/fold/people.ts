@@ -248,7 +248,16 @@ export function settlesByPerson(working: Working, operation: PersonSettles): Per
   const detail = outcome === 'done' ? 'Two people found that it happened.' : 'Two people found that it did not happen.'
   return {
     kind: 'settled',
-    call: put(working, { ...call, state: outcome, settles, detail, doubt: [], entry, updated_at: working.now }),
+    call: put(working, {
+      ...call,
+      state: outcome,
+      code: outcome === 'done' ? null : 'backend_refused',
+      settles,
+      detail,
+      doubt: [],
+      entry,
+      updated_at: working.now,
+    }),
   }
 }
 
