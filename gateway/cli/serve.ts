@@ -26,11 +26,12 @@ async function run(flags: ServeFlags): Promise<void> {
   const options = usable(flags)
   // Only this verb needs the whole gateway; the others start faster without it.
   const { serve: start } = await import('../main.ts')
-  const running = await start(options).catch((error: unknown) => {
-    throw startFailure(error, options)
-  })
+  // Before the start: whoever reads that it serves may stop it in the same moment.
   const stopped = new Promise<void>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve())
+  })
+  const running = await start(options).catch((error: unknown) => {
+    throw startFailure(error, options)
   })
   await stopped
   // A second signal ends it at once: recovery is the normal path.
