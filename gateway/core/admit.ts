@@ -116,7 +116,7 @@ function reaches(when: { limit: string; above: number; up_to: number | null }, p
 }
 
 /** A counter that several lines touch is moved once, by the most that any of them takes. */
-function once(wants: readonly Want[]): Want[] {
+export function once(wants: readonly Want[]): Want[] {
   const moved = new Map<string, Want>()
   for (const want of wants) {
     const before = moved.get(want.limit)

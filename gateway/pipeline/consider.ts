@@ -2,6 +2,7 @@ import type { Switches } from '../core/operations.ts'
 import type { Bodies, Json, JsonObject, Plan, Policy, Question, Session } from '../core/types.ts'
 import { weigh } from '../core/weigh.ts'
 import type { Weighing } from '../core/weigh.ts'
+import type { Store } from '../store/store.ts'
 import { gather } from './gather.ts'
 import type { House } from './house.ts'
 import { sessionOf } from './session.ts'
@@ -74,7 +75,12 @@ export function questionOf(
 }
 
 export function weighingOf(house: House, switches: Switches): Weighing {
-  return { switches_version: switches.version, identify: (text) => `lim_${house.store.fingerprint(text).slice(0, 26)}` }
+  return { switches_version: switches.version, identify: (identity) => limitId(house.store, identity) }
+}
+
+/** The name under which a limit is kept: its identity, unguessable. */
+export function limitId(store: Pick<Store, 'fingerprint'>, identity: string): string {
+  return `lim_${store.fingerprint(identity).slice(0, 26)}`
 }
 
 /** What is kept beside the ledger. What is not given is not there: it was never validated, or never came to be. */

@@ -2,6 +2,7 @@ import type { LoadPolicy, Seed } from '../core/operations.ts'
 import type { Call, CallState, JsonObject, Policy, Question, Window } from '../core/types.ts'
 import { definitionIn, definitionsOf, weigh } from '../core/weigh.ts'
 import type { Store } from '../store/store.ts'
+import { limitId } from './consider.ts'
 import { sessionOf } from './session.ts'
 
 /** A hold may be that much older than the intent that dates it. */
@@ -77,8 +78,7 @@ async function wantsOf(store: Store, policy: Policy, call: Call): Promise<Seed['
   }
   const { want } = weigh(policy, question, { switches_version: 0, identify: (text) => text })
   return want.map((taken) => {
-    const limit = `lim_${store.fingerprint(taken.limit).slice(0, 26)}`
-    return { definition: definitionIn(taken.limit), want: { ...taken, limit } }
+    return { definition: definitionIn(taken.limit), want: { ...taken, limit: limitId(store, taken.limit) } }
   })
 }
 

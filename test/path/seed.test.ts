@@ -75,6 +75,18 @@ describe('an edit of the policy is no way to a fresh budget', function () {
     assert.deepEqual((await ask(200)).body.because, ['grants.pay.refund.daily'])
   })
 
+  it('a limit that two new lines share is counted once', async () => {
+    await ask(5000)
+    const window = '{ above: 90.00 USD per rolling 24h, by: 1 of finance, expires: 4h }'
+    await edit((text) =>
+      budget('{ name: daily, limit: 500.00 USD per rolling 24h }')(text).replace(
+        '    approval:\n',
+        `    approval:\n      - ${window}\n`,
+      ),
+    )
+    assert.deepEqual(limits(await ask(100)), [['daily', 5100, 0]])
+  })
+
   it('a limit that goes and comes back counts what was done meanwhile, once', async () => {
     await ask(5000)
     await edit(budget('{ name: weekly, limit: 500.00 USD per week }'))

@@ -1,3 +1,4 @@
+import { once } from '../admit.ts'
 import { state, use } from '../limits.ts'
 import type {
   DenySession,
@@ -128,7 +129,7 @@ function seedLimits(working: Working, seeds: readonly Seed[]): JsonObject[] {
   for (const seed of seeds) {
     const call = working.calls.get(seed.call)
     if (call === undefined) continue
-    const fresh = seed.wants.filter(({ definition }) => !known.has(definition)).map(({ want }) => want)
+    const fresh = once(seed.wants.filter(({ definition }) => !known.has(definition)).map(({ want }) => want))
     const taken: Want[] = []
     for (const want of fresh) {
       const limit = state(working, want)
