@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { ServeOptions } from './main.ts'
+import { storeAddress } from './store/address.ts'
 
 /** What the command line may say; absent members come from `KEYSTAY_…`, then from the defaults. */
 export interface ServeFlags {
@@ -13,6 +14,9 @@ export interface ServeFlags {
   readonly adminUrl?: string
   readonly dev?: boolean
   readonly strictClock?: boolean
+  readonly anchor?: string
+  readonly acceptRestore?: boolean
+  readonly reason?: string
   readonly logLevel?: string
 }
 export type Environment = { readonly [name: string]: string | undefined }
@@ -59,7 +63,8 @@ export function serveOptions(flags: ServeFlags, environment: Environment): Serve
   const checked = (name: keyof ServeFlags, or: string | undefined, check: (value: string) => string | null) => {
     const setting = text(name)
     const problem = setting && check(setting.value)
-    if (setting && problem) problems.push(`${setting.from} is ${JSON.stringify(setting.value)}: ${problem}`)
+    if (setting && problem)
+      problems.push(`${setting.from} is ${JSON.stringify(withoutLogin(setting.value))}: ${problem}`)
     return setting?.value ?? or
   }
 
@@ -75,22 +80,33 @@ export function serveOptions(flags: ServeFlags, environment: Environment): Serve
     ledgerKey: checked('ledgerKey', undefined, refProblem),
     publicUrl: checked('publicUrl', undefined, urlProblem),
     adminUrl: checked('adminUrl', undefined, urlProblem),
+    anchor: checked('anchor', undefined, anchorProblem),
+    reason: checked('reason', undefined, () => null),
     dev,
     strictClock: yes('strictClock'),
     logLevel: checked('logLevel', DEFAULTS.logLevel, levelProblem) as Level,
   }
+  if (options.ledgerKey === undefined && storeAddress(options.store)?.kind === 'postgres') {
+    problems.push('A store on PostgreSQL needs --ledger-key: every replica signs the ledger with the same key.')
+  }
+  const acceptRestore = yes('acceptRestore')
+  if (acceptRestore && (options.anchor === undefined || (options.reason ?? '').trim() === ''))
+    problems.push('--accept-restore is for a store that does not continue its --anchor, and needs a --reason.')
+  if (!acceptRestore && options.reason !== undefined) problems.push('--reason belongs to --accept-restore.')
   if (listen === adminListen && hostPort(listen ?? '')?.port !== 0) {
     problems.push(
       `Agents and people cannot share one listener (${listen}); give --listen and --admin-listen different ports.`,
     )
   }
   if (problems.length) throw new ConfigError(problems.join('\n'))
-  const { ledgerKey, publicUrl, adminUrl, ...always } = options
+  const { ledgerKey, publicUrl, adminUrl, anchor, reason, ...always } = options
   return {
     ...always,
     ...(ledgerKey ? { ledgerKey } : {}),
     ...(publicUrl ? { publicUrl } : {}),
     ...(adminUrl ? { adminUrl } : {}),
+    ...(anchor ? { anchor } : {}),
+    ...(acceptRestore && reason ? { acceptRestore: { reason } } : {}),
   }
 }
 
@@ -122,8 +138,8 @@ function listenProblem(value: string, dev: boolean): string | null {
 }
 
 function storeProblem(value: string): string | null {
-  if (/^postgres(ql)?:/.test(value)) return 'this version keeps its store in SQLite; write sqlite:FILE.'
-  return /^sqlite:.+/.test(value) ? null : 'write sqlite:FILE, for example sqlite:./data/keystay.db.'
+  if (storeAddress(value) !== null) return null
+  return 'write sqlite:FILE, for example sqlite:./data/keystay.db, or postgres://USER@HOST:PORT/DATABASE.'
 }
 
 function secretsProblem(value: string): string | null {
@@ -139,6 +155,10 @@ function refProblem(value: string): string | null {
   return /^(age|env|file):\/\/./.test(value) ? null : 'write a secret ref: age://NAME, file:///PATH or env://VAR.'
 }
 
+function anchorProblem(value: string): string | null {
+  return /^file:(?!\/\/)./.test(value) ? null : 'write file:PATH, on another disk or host than the store.'
+}
+
 function levelProblem(value: string): string | null {
   return (LEVELS as readonly string[]).includes(value) ? null : `write one of ${LEVELS.join(', ')}.`
 }
@@ -147,6 +167,11 @@ function urlProblem(value: string): string | null {
   return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
     ? null
     : 'write a URL, for example https://keystay.example.com.'
+}
+
+/** What may be a password is not repeated. */
+function withoutLogin(value: string): string {
+  return value.replace(/\/\/[^/]*@/, '//***@')
 }
 
 /** `adminListen` → `--admin-listen`. */

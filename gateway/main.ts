@@ -1,6 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adapters } from '../adapters/index.ts'
 import type { Operation, ResultOf } from './core/operations.ts'
@@ -13,6 +10,9 @@ import { listen } from './doors/server.ts'
 import { devIssuer } from './identity/dev-issuer.ts'
 import { identity } from './identity/identity.ts'
 import type { Level } from './config.ts'
+import { openAnchor } from './open-anchor.ts'
+import type { Anchoring, OpenedAnchor } from './open-anchor.ts'
+import { openLedger, signerOf } from './open-ledger.ts'
 import { openLog } from './log.ts'
 import type { Log } from './log.ts'
 import { openMetrics } from './metrics.ts'
@@ -23,22 +23,22 @@ import type { Clock, House } from './pipeline/house.ts'
 import { newId } from './pipeline/ids.ts'
 import { late } from './pipeline/late.ts'
 import { openGateway } from './pipeline/open.ts'
+import { places } from './pipeline/places.ts'
 import { quiet } from './pipeline/quiet.ts'
-import { loading } from './pipeline/seed.ts'
+import { beginRestored } from './pipeline/restore.ts'
+import { load } from './pipeline/seed.ts'
 import { loadPolicy } from './policy-dir.ts'
 import { watchPolicy } from './reload.ts'
 import type { Watch } from './reload.ts'
-import { ledgerKey } from './secrets/ledger-key.ts'
 import { openSecrets } from './secrets/open.ts'
 import type { SecretEvent, Secrets } from './secrets/open.ts'
-import { openStore } from './store/open.ts'
-import type { OpenStore } from './store/open.ts'
+import { randomSource } from './store/random.ts'
 import { VERSION } from './version.ts'
 
 /** What `keystay serve` runs with; the command line and KEYSTAY_… variables become this (config.ts). */
 export interface ServeOptions {
   readonly policies: string
-  /** `sqlite:FILE`. */
+  /** `sqlite:FILE` or `postgres://…`. */
   readonly store: string
   /** HOST:PORT; port 0 takes any. */
   readonly listen: string
@@ -49,6 +49,10 @@ export interface ServeOptions {
   readonly ledgerKey?: string
   /** Name of that key in checkpoints; `keystay.ledger` unless said. No white space, no `+`. */
   readonly ledgerName?: string
+  /** `file:PATH`: what the signed head is written to, and what a start must continue. */
+  readonly anchor?: string
+  /** A store that does not continue its anchor is opened all the same, for two people to accept. */
+  readonly acceptRestore?: { readonly reason: string }
   readonly dev: boolean
   readonly strictClock: boolean
   readonly publicUrl?: string
@@ -129,34 +133,29 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
   undo.push(async () => secrets.close())
   await checkSecrets(policy, secrets, log)
 
-  const file = options.store.replace(/^sqlite:/, '')
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const ageFile = /(?:^|,)\s*age:([^,]+)/.exec(options.secrets)?.[1]
-  const key = await ledgerKey(
-    options.ledgerKey ?? `${file}.ledger-key`,
-    ageFile === undefined ? {} : { ageFile },
-  ).catch(startError)
-  if (key.created)
-    log(
-      'info',
-      `made a key that signs the ledger: ${options.ledgerKey ?? `${file}.ledger-key`} (keep a copy: it proves the ledger)`,
-    )
-  const name = options.ledgerName ?? 'keystay.ledger'
+  const { signer, made } = await signerOf(options, log).catch(startError)
 
   let onLate: (operation: Operation, result: ResultOf<Operation>) => void = () => {}
   const metrics = openMetrics(clock.monotonic)
-  const opened = await openStore({
-    file,
-    signer: { name, privateKey: key.privateKey },
+  const anchored = await openAnchor(options, signer, clock.monotonic, log).catch(startError)
+  let anchoring: Anchoring | undefined
+  undo.push(async () => anchoring?.close())
+  const opened = await openLedger(options.store, signer, {
     strictClock: options.strictClock,
     log: (line) => log('warn', line),
-    onBatch: metrics.batch,
+    onBatch(operations, state) {
+      metrics.batch(operations, state)
+      anchoring?.moved(state.signed)
+    },
     onLate: (operation, result) => onLate(operation, result),
     ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
+    ...(options.step === undefined ? {} : { step: options.step }),
     ...(options.ledgerDeadline_ms === undefined ? {} : { deadline_ms: options.ledgerDeadline_ms }),
   })
   const store = metrics.store(opened)
   undo.push(() => store.close())
+  anchoring = anchored?.follow(opened.signedHead)
+  if (anchoring !== undefined) metrics.anchor(anchoring.age_s)
 
   const backends = connected(() => openBackends(policy.backends, adapters, (ref) => secrets.get(ref)))
   undo.push(() => backends.close())
@@ -168,20 +167,22 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     invalidPolicy: () => watch?.invalid() ?? null,
     store,
     backends: metrics.backends(backends),
-    clock: { ...clock, now: () => Math.max(clock.now(), store.lastAt()) },
-    random: (bytes) => randomBytes(bytes),
+    clock: { ...clock, now: store.now },
+    random: randomSource(),
     scrub: (value) => secrets.scrub.json(value),
     changes: changes(),
     quiet: quiet(),
+    places: places(),
+    waits: places(),
     running: new Map(),
-    holds: new Map(),
     adminUrl: () => adminUrl,
     step: options.step ?? (() => {}),
     log: (line, fields) => log('warn', line, fields),
     stopping: false,
   }
   onLate = (operation, result) => late(house, operation, result)
-  await startEntries(store, policy, options, early)
+  await startEntries(house, options, early)
+  if (anchored !== null) await anchoredEntries(house, anchored, options.acceptRestore?.reason ?? '', anchoring)
   note = (event) => void noteSecret(house, event)
 
   const corridor = await openGateway(house)
@@ -240,6 +241,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     await Promise.race([backends.close(), clock.sleep(left())])
     secrets.close()
     await store.close()
+    await anchoring?.close()
   }
   log('info', 'serving', { agents: agents.url, people: people.url, policy: policy.digest, entries: size, taken })
   return {
@@ -249,7 +251,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     get policyDigest() {
       return policy.digest
     },
-    ledger: { size, key: name, keyMade: key.created },
+    ledger: { size, key: signer.name, keyMade: made },
     taken,
     stop: (drain_ms = 30_000) => (stopped ??= shut(drain_ms)),
   }
@@ -292,19 +294,33 @@ async function checkSecrets(policy: Policy, secrets: Secrets, log: Log): Promise
   }
 }
 
-async function startEntries(
-  store: OpenStore,
-  policy: Policy,
-  options: ServeOptions,
-  early: readonly SecretEvent[],
-): Promise<void> {
+async function startEntries(house: House, options: ServeOptions, early: readonly SecretEvent[]): Promise<void> {
+  const { store } = house
+  const policy = house.policy()
   await store.write({
     op: 'note',
     kind: 'gateway.started',
     fields: { version: VERSION, dev: options.dev, policy: policy.digest },
   })
   for (const event of early) await store.write({ op: 'note', kind: event.kind, fields: secretFields(event) })
-  await store.write(await loading(store, policy, Math.max(Date.now(), store.lastAt())))
+  await load(store, policy, house.clock)
+}
+
+/** The ledger goes on from its anchor, or was restored and waits for people. */
+async function anchoredEntries(
+  house: House,
+  { size, broken }: OpenedAnchor,
+  reason: string,
+  anchoring: Anchoring | undefined,
+): Promise<void> {
+  if (broken === null) {
+    await house.store.write({ op: 'note', kind: 'checkpoint.anchored', fields: { size } })
+    return
+  }
+  const accepted = async (): Promise<void> => anchoring?.replace()
+  house.restored = { reason, ...broken, confirmed: new Map(), accepted }
+  house.log(`${broken.message} No write is admitted until two people have confirmed it: keystay restore accept.`)
+  await beginRestored(house, house.restored)
 }
 
 async function noteSecret(house: House, event: SecretEvent): Promise<void> {

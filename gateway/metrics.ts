@@ -9,6 +9,7 @@ import type { Instruments } from './metrics/instruments.ts'
 import type { Backends } from './pipeline/execute.ts'
 import type { Gateway, Reply } from './pipeline/gateway.ts'
 import type { House } from './pipeline/house.ts'
+import { Shed } from './pipeline/places.ts'
 import { statusOf } from './pipeline/reply.ts'
 import { StoreUnavailable } from './store/store.ts'
 import type { Store } from './store/store.ts'
@@ -25,6 +26,8 @@ export interface Metrics {
   gateway(gateway: Gateway): Gateway
   /** A committed batch, or a tick without operations. */
   batch(operations: number, state: State): void
+  /** There is an anchor, and this old is what it lacks, s. */
+  anchor(age_s: () => number): void
   /** The Prometheus text format; gauges are read now. */
   readonly type: string
   text(): Promise<string>
@@ -42,6 +45,7 @@ export function openMetrics(monotonic: () => number): Metrics {
   const spans = new AsyncLocalStorage<Span>()
   let covered = { at: monotonic(), all: true }
   let gauges: (() => Promise<void>) | null = null
+  let anchor_s = (): number => 0
   let waiting = 0
 
   return {
@@ -85,7 +89,12 @@ export function openMetrics(monotonic: () => number): Metrics {
       async call(session, request) {
         const began = monotonic()
         const span: Span = { active: 0, since: 0, busy_ms: 0 }
-        const reply = await spans.run(span, () => gateway.call(session, request))
+        const reply = await spans
+          .run(span, () => gateway.call(session, request))
+          .catch((error: unknown) => {
+            if (error instanceof Shed) made.shed.inc({ backend: error.backend })
+            throw error
+          })
         // A held call that was waited for took as long as people took.
         if (isTimed(reply) && request.wait_held !== true) {
           const all_ms = monotonic() - began
@@ -107,9 +116,11 @@ export function openMetrics(monotonic: () => number): Metrics {
       if (signed >= size) covered = { at: monotonic(), all: true }
       else if (covered.all) covered = { at: monotonic(), all: false }
     },
+    anchor: (age) => void (anchor_s = age),
     type: 'text/plain; version=0.0.4',
     async text() {
       made.head_age.set(covered.all ? 0 : (monotonic() - covered.at) / 1000)
+      made.anchor_age.set(anchor_s())
       await gauges?.()
       return `${await registry.metrics()}\n${await ofProcess().metrics()}`
     },

@@ -7,7 +7,7 @@ import type { OpenBackends } from './pipeline/execute.ts'
 import type { Change } from './pipeline/generations.ts'
 import type { House } from './pipeline/house.ts'
 import { endSessionsWithoutRole } from './pipeline/recover.ts'
-import { loading } from './pipeline/seed.ts'
+import { load } from './pipeline/seed.ts'
 import { compileTexts, readPolicy, stampOf } from './policy-dir.ts'
 
 export interface ReloadParts {
@@ -55,12 +55,14 @@ export function watchPolicy(dir: string, parts: ReloadParts, every_ms = LOOK_EVE
     invalid = refused
   }
 
+  const follow = follower(parts)
   let timer: NodeJS.Timeout | undefined
   let looking = Promise.resolve()
   const again = (): void => {
     if (closed) return
     timer = setTimeout(() => {
       looking = look()
+        .then(() => (parts.house.store.shared ? follow() : undefined))
         .catch((error: unknown) => {
           // The same directory is tried again: what failed was not in it.
           tried = null
@@ -89,6 +91,44 @@ type Texts = Awaited<ReturnType<typeof readPolicy>>
 
 /** @returns why it is refused; null when it decides from now on, or has all along. */
 async function reload(read: Texts, parts: ReloadParts): Promise<Refused | null> {
+  const { house } = parts
+  // Were the answer to this write lost, the ledger may rule by the new policy already, and every plan of the old one goes
+  // back: so it is written until it is known to be there. From then on nothing is decided by the old one any more.
+  const refused = await exchange(read, parts, (policy) =>
+    load(house.store, policy, house.clock, (operation) => persist(house, () => house.store.write(operation))),
+  )
+  if (refused === null) await endSessionsWithoutRole(house)
+  return refused
+}
+
+/**
+ * The policy that was loaded last decides, whichever process loaded it: what this one would decide by another the ledger
+ * sends back. Its texts come from the store. A process that cannot use it (a secret is missing here) admits nothing.
+ */
+function follower({ house, log, ...parts }: ReloadParts): () => Promise<void> {
+  let failed: { readonly digest: string; readonly at: number } | null = null
+  return async () => {
+    const digest = await house.store.policy()
+    if (digest === house.policy().digest) return
+    const isTooSoon = failed?.digest === digest && house.clock.monotonic() < failed.at + FOLLOW_AGAIN_MS
+    const texts = isTooSoon ? null : await house.store.policyTexts(digest)
+    if (texts === null) return
+    const refused = await exchange({ texts, files: new Map() }, { house, log, ...parts }, async () => {})
+    if (refused !== null && failed?.digest !== digest)
+      log('error', `the policy that another process loaded cannot be used here. ${refused.message}`, { policy: digest })
+    failed = refused === null ? null : { digest, at: house.clock.monotonic() }
+  }
+}
+
+/** What cannot be used, because a secret is missing here, is tried again after this time. */
+const FOLLOW_AGAIN_MS = 5000
+
+/** @param take makes it the one that decides, while no call of this process is being admitted. */
+async function exchange(
+  read: Texts,
+  parts: ReloadParts,
+  take: (policy: Policy) => Promise<void>,
+): Promise<Refused | null> {
   const { house, backends, log } = parts
   const before = house.policy()
   const loaded = compileTexts(read)
@@ -110,12 +150,9 @@ async function reload(read: Texts, parts: ReloadParts): Promise<Refused | null> 
     await change.discard()
     return missing === null ? null : { message: missing, findings: [] }
   }
-  // Were the answer to this write lost, the ledger may rule by the new policy already, and every plan of the old one goes
-  // back: so it is written until it is known to be there. From then on nothing is decided by the old one any more.
   await house.quiet
     .alone(async () => {
-      const operation = await loading(house.store, policy, house.clock.now())
-      await persist(house, () => house.store.write(operation))
+      await take(policy)
       parts.use(policy)
       change.commit(drained(house))
     })
@@ -129,7 +166,6 @@ async function reload(read: Texts, parts: ReloadParts): Promise<Refused | null> 
     before: before.digest,
     backends: change.changed.map(({ name }) => name),
   })
-  await endSessionsWithoutRole(house)
   return null
 }
 

@@ -13,6 +13,7 @@ import { ledger } from './ledger.ts'
 import { login } from './login.ts'
 import { policy } from './policy.ts'
 import { printJson, screen } from './print.ts'
+import { restore } from './restore.ts'
 import { secrets } from './secrets.ts'
 import { serve } from './serve.ts'
 import { session } from './session.ts'
@@ -32,6 +33,7 @@ const VERBS = [
   policy,
   secrets,
   ledger,
+  restore,
   completion,
 ] as const
 

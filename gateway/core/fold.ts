@@ -1,7 +1,8 @@
 import { attemptStarts, attemptEnds, found, takenOver } from './fold/attempt.ts'
 import { opens } from './fold/open.ts'
 import { approves, cancels, expires, rejects, settlesByPerson } from './fold/people.ts'
-import { denied, ended, issued, policyLoaded, switched } from './fold/session.ts'
+import { policyClosed, policyLoaded } from './fold/policy.ts'
+import { denied, ended, issued, switched } from './fold/session.ts'
 import type { Operation, ResultOf } from './operations.ts'
 import { write } from './working.ts'
 import type { Touches, Working } from './working.ts'
@@ -48,6 +49,8 @@ function dispatch(working: Working, operation: Operation): ResultOf<Operation> {
       return switched(working, operation)
     case 'policy':
       return policyLoaded(working, operation)
+    case 'policy.close':
+      return policyClosed(working)
     case 'note':
       return { entry: write(working, operation.kind, operation.fields) }
   }
@@ -89,6 +92,7 @@ export function touches(operation: Operation): Touches {
     }
     case 'session.deny':
     case 'switch':
+    case 'policy.close':
     case 'note':
       return {}
   }

@@ -177,10 +177,12 @@ export type PersonSettled =
   | { readonly kind: 'settled' | 'one_more' | 'same_person' | 'own_call' | 'not_open'; readonly call: Call }
   | { readonly kind: 'no_such_call' }
 
-/** A call found executing by a process that did not start its attempt: in doubt from now on. */
+/** A call whose owner is gone, or has lost it: in doubt from now on, and owned by whoever asks. */
 export interface TakeOver {
   readonly op: 'take_over'
   readonly call: string
+  /** Its owner as it was found. */
+  readonly from: string | null
 }
 
 export interface IssueSession {
@@ -228,7 +230,23 @@ export interface LoadPolicy {
   /** Every limit that the policy defines; of those that the one before did not, `seeds` says what calls took. */
   readonly definitions?: readonly string[]
   readonly seeds?: readonly Seed[]
+  /** The definitions that the seeds are for; each other one must be known, or the policy changed meanwhile. */
+  readonly fresh?: readonly string[]
+  /** The policy was closed by this process before the seeds were read. */
+  readonly closed?: boolean
 }
+/** `again`: another process is loading a policy, or has; what the seeds stand on is not the last word any more. */
+export type PolicyLoaded = { readonly kind: 'loaded'; readonly entry: string } | { readonly kind: 'again' }
+
+/**
+ * Where several processes admit calls: nothing is admitted from here until a policy is loaded by whoever asks, so that no
+ * call is missed while earlier ones are counted for new limits.
+ */
+export interface ClosePolicy {
+  readonly op: 'policy.close'
+}
+export type PolicyClosed = { readonly kind: 'closed' | 'again' }
+
 /** What one earlier call takes of the limits that a policy makes new. */
 export interface Seed {
   readonly call: string
@@ -257,6 +275,7 @@ export type Operation =
   | EndSession
   | SetSwitch
   | LoadPolicy
+  | ClosePolicy
   | Note
 
 export type ResultOf<O extends Operation> = O extends Admit
@@ -279,4 +298,8 @@ export type ResultOf<O extends Operation> = O extends Admit
                   ? Issued
                   : O extends EndSession
                     ? Ended
-                    : { readonly entry: string }
+                    : O extends LoadPolicy
+                      ? PolicyLoaded
+                      : O extends ClosePolicy
+                        ? PolicyClosed
+                        : { readonly entry: string }

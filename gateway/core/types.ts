@@ -532,6 +532,8 @@ export interface Call {
   readonly expires_at: number | null
   /** Number of the current or last attempt; 0 before the first. */
   readonly attempt: number
+  /** The process that runs or resolves it; null before the first attempt. */
+  readonly owner: string | null
   /** Attempts whose outcome is in doubt (R4). */
   readonly doubt: readonly number[]
   /** Date of the intent: what windows count it under (R13). */

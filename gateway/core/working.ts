@@ -10,9 +10,13 @@ export interface Working {
   readonly now: number
   /** Monotonic ms at the transaction's begin: what permits count from (R3). */
   readonly begun: number
+  /** The process whose batch this is, as calls name their owner. */
+  readonly owner: string
   /** Digest of the current policy, '' before the first. */
   policy: string
   switches: Switches
+  /** Who is about to load a policy, and since when; nothing is admitted meanwhile. */
+  closed: Closed | null
   /** Limits that the current policy defines; loaded where a policy is. */
   definitions: ReadonlySet<string>
   readonly calls: Map<string, Call>
@@ -39,6 +43,11 @@ export interface Working {
     switches: boolean
     definitions: boolean
   }
+}
+
+export interface Closed {
+  readonly owner: string
+  readonly at: number
 }
 
 /** An entry before it has a place in the tree. `fields` follow `id`, `at`, `kind` in the hashed bytes. */

@@ -70,6 +70,21 @@ export function peopleRoutes({ gateway, identity, body: limits = BODY_LIMITS }: 
   decides('put', '/admin/v1/switches/:id', { on: flag, reason }, (person, id, { on, reason }) =>
     people.setSwitch(person, id, on, reason),
   )
+  looks('/admin/v1/restore', (person, request) => {
+    readQuery(request, [])
+    return people.restore(person)
+  })
+  // No id in its path.
+  router.post(
+    '/admin/v1/restore',
+    route(async (request) => {
+      const person = await identity.person(request.headers.authorization)
+      readQuery(request, [])
+      mustBeReady(gateway)
+      const said = readFields(await readJsonBody(request, limits), { reason })
+      return { status: 200, body: await people.acceptRestore(person, said.reason) }
+    }),
+  )
   looks('/admin/v1/policy', (person, request) => {
     readQuery(request, [])
     return people.policy(person)

@@ -76,7 +76,7 @@ export async function verifyToken(
   if (issuer === undefined || !audiences.every((one) => typeof one === 'string')) return no('audience')
   if (!partyFits(issuer, azp, audiences.length)) return no('authorized_party')
   if (typeof sub !== 'string' || sub === '' || sub.length > SUBJECT_MAX) return no('subject')
-  if (jti !== undefined && !(typeof jti === 'string' && jti !== '' && jti.length <= JTI_MAX)) return no('claims')
+  if (jti !== undefined && !isJti(jti)) return no('claims')
   if (![exp, iat ?? 0, nbf ?? 0].every((time) => typeof time === 'number')) return no('claims')
   const seconds = now / 1000
   if (Number(exp) <= seconds - TOLERANCE_S) return no('expired')
@@ -129,4 +129,9 @@ function reasonOf(error: unknown): Reason {
 
 function refuse(reason: Reason, issuer?: string): Verified {
   return { ok: false, reason, issuer: issuer ?? null }
+}
+
+/** A database keeps no NUL. */
+function isJti(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= JTI_MAX && !value.includes('\0')
 }

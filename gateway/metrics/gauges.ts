@@ -15,8 +15,13 @@ export function reading(house: House, made: Instruments): () => Promise<void> {
     made.policy.set({ digest }, 1)
     made.invalid.set(house.invalidPolicy?.() == null ? 0 : 1)
     made.ready.set(house.store.ready().ok && !house.stopping ? 1 : 0)
+    made.restored.set(house.restored == null ? 0 : 1)
     made.breaker.reset()
     for (const backend of backends.keys()) made.breaker.set({ backend }, house.backends.isOpen(backend) ? 1 : 0)
+    made.places.reset()
+    const places = house.places.taken()
+    for (const backend of backends.keys()) made.places.set({ backend }, places.get(backend) ?? 0)
+    made.waits.set([...house.waits.taken().values()].reduce((sum, count) => sum + count, 0))
     const now = house.clock.monotonic()
     if (last === null || now - last.at >= FRESH_MS) {
       // A store that cannot be read leaves the gauges as they were; the rest is still told.

@@ -46,6 +46,11 @@ export function instruments(registry: Registry) {
       ['backend', 'kind'],
     ),
     breaker: gauge('backend_breaker_open', '1 while a backend is left alone because it fails too often.', ['backend']),
+    places: gauge('backend_calls', 'Calls that are on their way to a backend, queue and doubt included.', ['backend']),
+    shed: counter('calls_shed_total', 'Calls that were turned away because too many wait for their backend.', [
+      'backend',
+    ]),
+    waits: gauge('requests_waiting', 'Requests that wait for a call to change.'),
     refused: counter('requests_refused_total', 'Requests that never became a call.', ['code']),
     events: counter('events_total', 'Entries of the ledger that are no call’s.', ['kind']),
     writes: histogram('ledger_write_seconds', 'From an operation to its durable answer.', SECONDS),
@@ -58,6 +63,11 @@ export function instruments(registry: Registry) {
       'ledger_head_age_seconds',
       'For how long a signed head has not covered every entry; 0 when it does.',
     ),
+    anchor_age: gauge(
+      'anchor_age_seconds',
+      'For how long the anchor has not had the newest signed head; 0 when it does.',
+    ),
+    restored: gauge('restored', '1 while a restored ledger waits for two people and no write is admitted.'),
     open: gauge('calls_open', 'Calls that are not settled.', ['status']),
     oldest: gauge('calls_open_oldest_seconds', 'Age of the oldest of them.', ['status']),
     sessions: gauge('sessions_live', 'Sessions that are neither ended nor expired; counted up to 10000.', ['role']),

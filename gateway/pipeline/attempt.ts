@@ -36,10 +36,21 @@ async function sent(house: House, call: Call, request: Json, begun: number): Pro
     })
     if (outcome.kind !== 'not_sent' || outcome.code !== 'permit') return outcome
     from = house.clock.monotonic()
-    const ended = await renewPermit(house, call)
-    if (ended !== null) return ended
+    const ended = await renewPermit(house, call).catch(whyNot)
+    if (ended === 'revoked' || ended === 'frozen') return ended
+    if (ended !== null) return { kind: 'not_sent', reason: NOT_SENT[ended], code: 'backend_unavailable' }
   }
   return { kind: 'not_sent', reason: 'the gateway was too busy to send it in time', code: 'backend_unavailable' }
+}
+
+const NOT_SENT = {
+  lost: 'another process has taken the call over',
+  unasked: 'the ledger could not be asked whether it may still be sent',
+}
+
+function whyNot(error: unknown): 'unasked' {
+  if (error instanceof StoreUnavailable) return 'unasked'
+  throw error
 }
 
 /** A read that failed changed nothing: it is not in doubt. */
@@ -67,7 +78,7 @@ async function settle(house: House, call: Call, outcome: Outcome): Promise<Call>
   const bare: Outcome = clean.kind === 'done' ? { ...clean, output: null } : clean
   const operation = { op: 'settle', call: call.id, attempt: call.attempt, outcome: bare, output, replay_ms } as const
   const result = await persist(house, () => house.store.write(operation))
-  return 'call' in result ? announce(house, result.call) : call
+  return 'call' in result ? announce(house, result.call, result.kind === 'settled' ? output : null) : call
 }
 
 /** Nothing that a backend said goes further with a secret of ours in it. */

@@ -7,13 +7,16 @@ import { bodiesOf, consider } from './consider.ts'
 import { dryRun } from './dry-run.ts'
 import { refusedEarly } from './early.ts'
 import { timeoutOf } from './execute.ts'
+import { untilFollowed } from './follow.ts'
 import type { CallRequest, Reply } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { newId } from './ids.ts'
+import { inPlace, Shed } from './places.ts'
 import { refuse, repeat } from './refuse.ts'
 import type { Known } from './refuse.ts'
 import { replyFor } from './reply.ts'
+import { refuseWhileRestored } from './restore.ts'
 import { start } from './start.ts'
 import { waited } from './wait.ts'
 
@@ -53,6 +56,8 @@ export async function call(house: House, session: Session, request: CallRequest)
   const bound = key === null ? null : await house.store.callByKey(session.principal, session.role, action.name, key)
   if (bound !== null) return repeat(house, asked, bound, fingerprint, known)
   if (house.stopping) throw new Problem('overloaded', 'The gateway is stopping. Nothing was sent and the key is free.')
+  if (action.effect !== 'read') refuseWhileRestored(house)
+  if (house.places.isFull(action.backend)) throw new Shed(action.backend)
   const early = await refusedEarly(house, asked, action, grant, input)
   if (early !== null) return refuse(house, asked, early, known)
   if (house.backends.isOpen(action.backend)) {
@@ -88,9 +93,11 @@ export async function call(house: House, session: Session, request: CallRequest)
       bodies: bodiesOf(house, asked.id, { input, question, request: plan.request }),
       timeout_ms: timeoutOf(considered.policy, plan.backend),
     }
-    const admitted = await house.quiet.enter(() => house.store.write(operation))
+    const write = () => house.quiet.enter(() => house.store.write(operation))
+    const admitted = await inPlace(house.places, plan.backend, write)
     house.step('call.admitted')
-    if (admitted.kind !== 'stale') return entered(house, asked, admitted, known)
+    if (admitted.kind === 'stale') await untilFollowed(house)
+    else return entered(house, asked, admitted, known, operation.bodies.request)
   }
   const detail = 'Facts, policy or switches changed faster than the call could be decided. Nothing was sent.'
   return refuse(house, asked, { code: 'backend_unavailable', detail, because: [] }, known)
@@ -104,6 +111,7 @@ async function entered(
   asked: Asked,
   admitted: Exclude<Admitted, { kind: 'stale' }>,
   known: Known,
+  request: string | null,
 ): Promise<Reply> {
   switch (admitted.kind) {
     case 'session':
@@ -115,7 +123,7 @@ async function entered(
     case 'held':
       return waited(house, asked, announce(house, admitted.call), false)
     case 'started':
-      start(house, announce(house, admitted.call), admitted.begun)
-      return waited(house, asked, admitted.call, false)
+      start(house, announce(house, admitted.call), admitted.begun, request)
+      return waited(house, asked, admitted.call, false, true)
   }
 }

@@ -80,8 +80,20 @@ export function weighingOf(house: House, switches: Switches): Weighing {
 
 /** The name under which a limit is kept: its identity, unguessable. */
 export function limitId(store: Pick<Store, 'fingerprint'>, identity: string): string {
-  return `lim_${store.fingerprint(identity).slice(0, 26)}`
+  const known = names.get(store) ?? new Map<string, string>()
+  names.set(store, known)
+  let name = known.get(identity)
+  if (name === undefined) {
+    name = `lim_${store.fingerprint(identity).slice(0, 26)}`
+    if (known.size >= NAMES_MAX) known.clear()
+    known.set(identity, name)
+  }
+  return name
 }
+
+/** By the store's key: each call touches a handful of limits, mostly the ones of the call before. */
+const names = new WeakMap<Pick<Store, 'fingerprint'>, Map<string, string>>()
+const NAMES_MAX = 10_000
 
 /** What is kept beside the ledger. What is not given is not there: it was never validated, or never came to be. */
 export function bodiesOf(

@@ -4,12 +4,14 @@ import { notToApprove } from '../core/fold/people.ts'
 import type { Approve } from '../core/operations.ts'
 import type { Call, Json, JsonObject, Person } from '../core/types.ts'
 import { timeoutOf } from './execute.ts'
+import { untilFollowed } from './follow.ts'
 import { start } from './start.ts'
 import { askedText, consider } from './consider.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { unplanned } from './refuse.ts'
 import { isSettled } from './reply.ts'
+import { refuseWhileRestored } from './restore.ts'
 import { mayOrRefuse, refusedClick } from './rights.ts'
 
 /** How long a person's click waits for the call that it let go. */
@@ -32,6 +34,7 @@ const SAYS: { readonly [kind: string]: string } = {
  * Facts that cannot be fetched: 503, and the call is still held.
  */
 export async function approve(house: House, person: Person, id: string, card: string): Promise<Call> {
+  refuseWhileRestored(house)
   for (let turn = 0; turn < 10; turn++) {
     const call = await callOf(house, id)
     if (call.state !== 'held') return decided(house, person, call)
@@ -49,12 +52,13 @@ export async function approve(house: House, person: Person, id: string, card: st
     house.step('approve.written')
     switch (approved.kind) {
       case 'stale':
+        await untilFollowed(house)
         continue
       case 'no_such_call':
         throw new Problem('no_such_call', 'There is no such call.')
       case 'started':
-        start(house, announce(house, approved.call), approved.begun)
-        return (await house.changes.wait(id, SETTLE_WAIT_MS, settledOrUnsure)) ?? approved.call
+        start(house, announce(house, approved.call), approved.begun, operation.bodies.request)
+        return (await house.changes.wait(id, SETTLE_WAIT_MS, settledOrUnsure))?.call ?? approved.call
       case 'held':
       case 'denied':
         return announce(house, approved.call)

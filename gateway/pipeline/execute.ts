@@ -51,7 +51,7 @@ export function openBackends(
 ): OpenBackends {
   const lines = generations(specs, (spec) => openLine(spec, adapters, secret), closeLine)
   return {
-    isOpen: (name) => lines.find(name)?.breaker.opened === true,
+    isOpen: (name) => isLeftAlone(lines.find(name)?.breaker),
     change: lines.change,
     async send(name, request, sending) {
       const line = lines.find(name, sending.policy)
@@ -63,10 +63,7 @@ export function openBackends(
       } catch (error) {
         if (error instanceof Failed) return error.outcome
         const refused = error instanceof Error && 'code' in error && error.code === 'EOPENBREAKER'
-        const reason = refused ? `${name} failed too often and is left alone for a while` : 'the adapter failed'
-        return refused
-          ? { kind: 'not_sent', reason, code: 'backend_unavailable' }
-          : { kind: 'unknown', reason, evidence: {} }
+        return refused ? leftAlone(name) : { kind: 'unknown', reason: 'the adapter failed', evidence: {} }
       }
     },
     close: lines.close,
@@ -78,6 +75,16 @@ async function closeLine({ breaker, connection }: Line): Promise<void> {
   await connection.close?.()
 }
 
+function leftAlone(name: string): Outcome {
+  const reason = `${name} failed too often and is left alone for a while`
+  return { kind: 'not_sent', reason, code: 'backend_unavailable' }
+}
+
+/** Open; or half open while the one request that may look is under way. */
+function isLeftAlone(breaker: Line['breaker'] | undefined): boolean {
+  return breaker !== undefined && (breaker.opened || (breaker.halfOpen && !breaker.pendingClose))
+}
+
 interface Line {
   readonly connection: Connection
   readonly breaker: CircuitBreaker<[Json, Sending], Outcome>
@@ -87,16 +94,25 @@ function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, sec
   const adapter = adapters.get(spec.adapter)
   if (adapter === undefined) throw new Error(`no adapter ${spec.adapter}`)
   const connection = adapter.connect(spec, secret)
+  /** Requests of which no byte has left yet. */
+  const waiting = new Set<AbortController>()
   const send = async (request: Json, sending: Sending): Promise<Outcome> => {
     const end = new AbortController()
+    waiting.add(end)
     const outcome = await connection.send(request, {
       id: sending.call,
       number: sending.attempt,
       notAfter: performance.now() + spec.timeout_ms + QUEUE_MS,
-      permit: sending.permit,
+      permit() {
+        const stands = sending.permit()
+        if (stands) waiting.delete(end)
+        return stands
+      },
       stamp: sending.stamp,
       signal: end.signal,
     })
+    waiting.delete(end)
+    if (outcome.kind === 'not_sent' && end.signal.aborted) throw new Failed(leftAlone(spec.name))
     if (isFailure(outcome)) throw new Failed(outcome)
     return outcome
   }
@@ -105,6 +121,16 @@ function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, sec
     errorThresholdPercentage: spec.breaker.percent,
     volumeThreshold: spec.breaker.of,
     resetTimeout: spec.breaker.for_ms,
+  })
+  // Of those that have ended: opossum's own share is of those that began, and a long queue would hide that all fail.
+  breaker.on('failure', () => {
+    const { failures, successes } = breaker.stats
+    const ended = failures + successes
+    if (ended >= spec.breaker.of && (100 * failures) / ended >= spec.breaker.percent) breaker.open()
+  })
+  // Else what queues would be sent, and hang, one after the other, long after it was plain that nobody answers.
+  breaker.on('open', () => {
+    for (const end of waiting) end.abort()
   })
   return { connection, breaker }
 }

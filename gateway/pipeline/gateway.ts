@@ -109,6 +109,9 @@ export interface PeopleGateway {
   limits(person: Person): Promise<JsonObject[]>
   setSwitch(person: Person, name: string, on: boolean, reason: string): Promise<JsonObject>
   policy(person: Person): Promise<JsonObject>
+  /** Whether the ledger was restored and waits for people. */
+  restore(person: Person): Promise<JsonObject>
+  acceptRestore(person: Person, reason: string): Promise<JsonObject>
 }
 
 export interface PeopleFilter {

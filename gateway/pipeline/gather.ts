@@ -2,6 +2,7 @@ import type { Action, Fact, Json, JsonObject, Outcome, Question, Scope } from '.
 import { keepTyped } from '../core/redact.ts'
 import { scopeOf } from '../core/scope.ts'
 import type { House } from './house.ts'
+import { inPlace } from './places.ts'
 import { member, pages } from './pages.ts'
 
 /** Facts older than this at the deciding transaction are fetched again. */
@@ -55,7 +56,8 @@ async function fetchFact(
 ): Promise<Fetched> {
   let whole: Json = null
   let half = false
-  const read = (asked: Json): Promise<Outcome> => ask(house, fact.backend, asked, question)
+  const read = (asked: Json): Promise<Outcome> =>
+    inPlace(house.places, fact.backend, () => ask(house, fact.backend, asked, question))
   const end = await pages(read, request, fact.page, scope, (output) => {
     whole = fact.page === null ? output : joined(whole, output, fact.page.items)
     if (fact.complete !== null) {

@@ -2,7 +2,9 @@ import type { Call, Json, JsonObject, Policy } from '../core/types.ts'
 import type { Store } from '../store/store.ts'
 import type { Changes } from './changes.ts'
 import type { Backends } from './execute.ts'
+import type { Places } from './places.ts'
 import type { Quiet } from './quiet.ts'
+import type { Restored } from './restore.ts'
 
 /** Everything the corridor stands on. Clock and randomness are arguments, so that a simulation can own them. */
 export interface House {
@@ -18,14 +20,18 @@ export interface House {
   readonly changes: Changes
   /** A policy is loaded while no call is being admitted. */
   readonly quiet: Quiet
+  /** Calls on their way to each backend: fetching facts there, being admitted, or owned by this process. */
+  readonly places: Places
+  /** Requests that wait for a call to change, by its backend. */
+  readonly waits: Places
   /** Calls whose attempt or resolution this process owns, with the end of it. */
   readonly running: Map<string, Promise<unknown>>
-  /** Holds and when they end. */
-  readonly holds: Map<string, number>
   readonly adminUrl: () => string
   /** The named steps of a call, for a harness that kills at each. */
   readonly step: (name: string) => void
   readonly log: (line: string, fields?: { readonly [name: string]: Json }) => void
+  /** Set while a restored ledger waits for people: no write is admitted. */
+  restored?: Restored | null
   /** True from the moment the gateway is told to stop: nothing new starts. */
   stopping: boolean
 }
@@ -39,9 +45,7 @@ export interface Clock {
 }
 
 /** A committed transition: whoever waits for the call is told. */
-export function announce(house: House, call: Call): Call {
-  if (call.state === 'held' && call.expires_at !== null) house.holds.set(call.id, call.expires_at)
-  else house.holds.delete(call.id)
-  house.changes.tell(call)
+export function announce(house: House, call: Call, output: string | null = null): Call {
+  house.changes.tell(call, output)
   return call
 }

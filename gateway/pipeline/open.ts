@@ -6,18 +6,19 @@ import type { Gateway } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { peopleGateway, statesOf } from './people.ts'
-import { endSessionsWithoutRole, recover, watchHolds } from './recover.ts'
+import { endSessionsWithoutRole, recover } from './recover.ts'
 import { refusedRequests } from './refused-requests.ts'
 import { waited } from './wait.ts'
+import { watch } from './watch.ts'
 import { replyFor } from './reply.ts'
 
-/** Opens the corridor: takes up what an earlier process left, watches holds, and answers to doors. */
+/** Opens the corridor: takes up what nobody sees to, then and ever after, and answers to doors. */
 export async function openGateway(
   house: House,
 ): Promise<{ gateway: Gateway; taken: number; stop: (drain_ms: number) => Promise<void> }> {
   await endSessionsWithoutRole(house)
   const taken = await recover(house)
-  const unwatch = watchHolds(house)
+  const unwatch = watch(house)
   const refused = refusedRequests(house)
   return {
     gateway: gatewayOf(house, refused.count),

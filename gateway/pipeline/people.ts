@@ -9,6 +9,7 @@ import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { decimalOf, matcher } from './matches.ts'
 import { limitsOf, statusOf } from './reply.ts'
+import { acceptRestore, restoreView } from './restore.ts'
 import { mayOrRefuse } from './rights.ts'
 
 /** What people may see and decide. */
@@ -61,6 +62,11 @@ export function peopleGateway(house: House): PeopleGateway {
       const { entry } = await house.store.write({ op: 'switch', name, on, reason, person: person.id })
       return { name, on, reason, entry }
     },
+    async restore(person) {
+      await mayOrRefuse(house, person, 'view', 'see a restore')
+      return restoreView(house)
+    },
+    acceptRestore: (person, reason) => acceptRestore(house, person, reason),
     async policy(person) {
       await mayOrRefuse(house, person, 'view', 'see the policy')
       const { digest, texts, roles, actions } = house.policy()

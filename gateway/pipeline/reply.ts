@@ -16,13 +16,18 @@ export function isSettled(call: Call): boolean {
   return !open.includes(call.state)
 }
 
-/** The one envelope of a call, as it stands now, for whoever holds this session. */
+/**
+ * The one envelope of a call, as it stands now, for whoever holds this session.
+ *
+ * @param kept the answer that was kept with this state, JSON, where it is at hand; else it is read.
+ */
 export async function replyFor(
   house: House,
   call: Call,
   session: { readonly expires_at: number },
   replayed: boolean,
   extra: ProblemMembers = {},
+  kept: string | null = null,
 ): Promise<Reply> {
   const now = house.clock.now()
   const problem = problemOf(call, now, extra)
@@ -30,7 +35,7 @@ export async function replyFor(
     call: call.id,
     action: call.action,
     status: statusOf(call.state),
-    ...(await outputOf(house, call, now)),
+    ...(await outputOf(house, call, now, kept)),
     ...(call.state === 'done' || call.state === 'refused' ? { evidence: evidenceOf(call) } : {}),
     limits: await limitsOf(house, call.reserve, now),
     session: { expires_in: Math.max(0, Math.floor((session.expires_at - now) / 1000)) },
@@ -52,13 +57,17 @@ function evidenceOf({ evidence, approvals }: Call): JsonObject {
   return approvals.length === 0 ? evidence : { ...evidence, approved_by: approvals.map(({ name }) => name) }
 }
 
-async function outputOf(house: House, call: Call, now: number): Promise<{ output?: Json; output_gone?: true }> {
+async function outputOf(
+  house: House,
+  call: Call,
+  now: number,
+  kept: string | null,
+): Promise<{ output?: Json; output_gone?: true }> {
   if (call.state !== 'done') return {}
   if (call.replay_until !== null && call.replay_until <= now) return { output_gone: true }
-  const bodies = await house.store.bodies(call.id)
+  const output = kept ?? (await house.store.bodies(call.id))?.output ?? null
   // Found done by a recheck or by people: there never was an answer to keep.
-  if (bodies?.output === null || bodies === null) return { output_gone: true }
-  return { output: JSON.parse(bodies.output) as Json }
+  return output === null ? { output_gone: true } : { output: JSON.parse(output) as Json }
 }
 
 /** What is left of each limit that has a maximum. */

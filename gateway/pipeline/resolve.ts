@@ -12,21 +12,27 @@ import { sessionOf } from './session.ts'
 const ATTEMPTS_MAX = 3
 /** A backend that cannot be asked is asked again, this often. */
 const LOOKUPS_MAX = 5
+/** How long each try waits for a backend that is left alone, and how soon it looks again, at least. */
+const LEFT_ALONE_MS = 15 * 60_000
+const LOOK_AGAIN_MS = 500
 
 /**
  * What becomes of a call in doubt: sent again where the backend recognises repeats, else looked up where the action says
- * how, else people. It keeps its reservation all the while (R6), and each turn goes on from what the ledger says now.
+ * how, else people. It keeps its reservation all the while (R6), and each turn goes on from what the ledger says now:
+ * once another process owns the call, it is no longer ours to resolve.
  */
 export async function resolve(house: House, doubtful: Call, whose: 'own' | 'found'): Promise<void> {
   let call = doubtful
   let left = ATTEMPTS_MAX - (whose === 'own' ? 1 : 0)
-  for (let turn = 0; call.state === 'unknown' && !house.stopping; turn++) {
+  for (let turn = 0; call.state === 'unknown' && call.owner === house.store.owner && !house.stopping; turn++) {
     const until = repeatableUntil(house, call)
     if (left === 0 || house.clock.now() >= until) {
       call = await look(house, call)
       continue
     }
     if (turn > 0) await house.clock.sleep(Math.min(500 * 2 ** turn, 4000))
+    await untilAsked(house, call.backend)
+    if (house.stopping) return
     const again = await repeatOnce(house, call, until)
     if (again.kind === 'call') {
       call = again.call
@@ -89,6 +95,7 @@ async function look(house: House, call: Call): Promise<Call> {
   await house.clock.sleep(spec.timeout_ms + spec.lands_within_ms)
   for (let tries = 0; tries < LOOKUPS_MAX && !house.stopping; tries++) {
     if (tries > 0) await house.clock.sleep(1000 * 2 ** tries)
+    await untilAsked(house, call.backend)
     const found = await lookup(house, policy, call, recheck)
     house.step('resolve.looked')
     if (found === 'unreachable') continue
@@ -101,6 +108,18 @@ async function look(house: House, call: Call): Promise<Call> {
   }
   if (house.stopping) return call
   return conclude(house, call, 'cannot_tell', 'the backend could not be asked what became of it')
+}
+
+/**
+ * A backend that is left alone is asked nothing: a try that is refused here tells nothing, and would be one fewer when
+ * the backend is back. So a call in doubt outlives an outage of this long, and only then it is people's. They come back
+ * one after the other: the first finds out, and the others still see it left alone.
+ */
+async function untilAsked(house: House, backend: string): Promise<void> {
+  const over = house.clock.monotonic() + LEFT_ALONE_MS
+  while (house.backends.isOpen(backend) && !house.stopping && house.clock.monotonic() < over) {
+    await house.clock.sleep(LOOK_AGAIN_MS * (1 + (house.random(1)[0] ?? 0) / 64))
+  }
 }
 
 async function lookup(

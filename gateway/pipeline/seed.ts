@@ -3,6 +3,7 @@ import type { Call, CallState, JsonObject, Policy, Question, Window } from '../c
 import { definitionIn, definitionsOf, weigh } from '../core/weigh.ts'
 import type { Store } from '../store/store.ts'
 import { limitId } from './consider.ts'
+import type { Clock } from './house.ts'
 import { sessionOf } from './session.ts'
 
 /** A hold may be that much older than the intent that dates it. */
@@ -14,12 +15,33 @@ const LOADED = 'policy'
 
 const COUNTED: readonly CallState[] = ['held', 'intent', 'executing', 'unknown', 'needs_human', 'done', 'refused']
 
+/** How often it is tried while other processes load policies too, and how long between two tries. */
+const TURNS_MAX = 100
+const PAUSE_MS = 200
+
 /**
- * The operation that makes a policy the one that decides, with what earlier calls take of the limits it makes new: they
- * are weighed again under it, on the facts that decided then. No call may be admitted meanwhile (quiet.ts), or it is
- * missed.
+ * Makes a policy the one that decides, with what earlier calls take of the limits it makes new: they are weighed again
+ * under it, on the facts that decided then. No call may be admitted meanwhile, or it is missed: in this process quiet.ts
+ * sees to that, in others the closed policy.
+ *
+ * @param write the store's, which may try until it is answered.
  */
-export async function loading(store: Store, policy: Policy, now: number): Promise<LoadPolicy> {
+export async function load(
+  store: Store,
+  policy: Policy,
+  clock: Pick<Clock, 'now' | 'sleep'>,
+  write: Store['write'] = store.write,
+): Promise<void> {
+  for (let turn = 0; turn < TURNS_MAX; turn++) {
+    if (turn > 0) await clock.sleep(PAUSE_MS)
+    const operation = await loading(store, policy, clock.now(), write)
+    if (operation !== null && (await write(operation)).kind === 'loaded') return
+  }
+  throw new Error('other processes load policies all the time; nothing was changed')
+}
+
+/** @returns null while another process is loading one. */
+async function loading(store: Store, policy: Policy, now: number, write: Store['write']): Promise<LoadPolicy | null> {
   const { digest, texts } = policy
   const all = definitionsOf(policy)
   const known = await store.definitions()
@@ -27,7 +49,9 @@ export async function loading(store: Store, policy: Policy, now: number): Promis
   const operation = { op: 'policy', digest, texts, definitions: [LOADED, ...all.keys()] } as const
   // Nothing was defined before: there is no earlier policy, and so no call.
   if (known.size === 0 || fresh.size === 0) return operation
-  return { ...operation, seeds: await seedsOf(store, policy, fresh, now) }
+  if (store.shared && (await write({ op: 'policy.close' })).kind !== 'closed') return null
+  const seeds = await seedsOf(store, policy, fresh, now)
+  return { ...operation, seeds, fresh: [LOADED, ...fresh.keys()], closed: store.shared }
 }
 
 async function seedsOf(

@@ -4,27 +4,42 @@ import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { resolve } from './resolve.ts'
 
-/** The second half of a call. This process owns the call from here on, whoever waits for it. */
-export function start(house: House, started: Call, begun: number): void {
-  own(house, started.id, async () => {
-    const bodies = await house.store.bodies(started.id)
-    const request = JSON.parse(bodies?.request ?? 'null') as Json
-    const after = await attempt(house, started, request, begun)
-    if (after.state === 'unknown') await resolve(house, after, 'own')
-  })
+/**
+ * The second half of a call. This process owns the call from here on, whoever waits for it.
+ *
+ * @param request as it was recorded, JSON.
+ */
+export function start(house: House, started: Call, begun: number, request: string | null): void {
+  own(house, started.id, () =>
+    placed(house, started, async () => {
+      const after = await attempt(house, started, JSON.parse(request ?? 'null') as Json, begun)
+      if (after.state === 'unknown') await resolve(house, after, 'own')
+    }),
+  )
 }
 
-/** Takes up a call that nobody here runs. If it was executing, it is in doubt from now on. */
-export function adopt(house: House, id: string): void {
-  own(house, id, () => takeUp(house, id))
+/** It is written down and counts among the calls at its backend until it has settled or waits for people. */
+async function placed(house: House, { backend }: Call, work: () => Promise<void>): Promise<void> {
+  const leave = house.places.claim(backend)
+  try {
+    await work()
+  } finally {
+    leave()
+  }
 }
 
-async function takeUp(house: House, id: string): Promise<void> {
+/** Takes up a call that nobody runs. If it was executing, it is in doubt from now on. */
+export function adopt(house: House, { id, owner }: Pick<Call, 'id' | 'owner'>): void {
+  own(house, id, () => takeUp(house, id, owner))
+}
+
+/** @param from the owner as it was found; if another was quicker, the call is that one's. */
+async function takeUp(house: House, id: string, from: string | null): Promise<void> {
   house.step('recover.taken')
-  const result = await persist(house, () => house.store.write({ op: 'take_over', call: id }))
+  const result = await persist(house, () => house.store.write({ op: 'take_over', call: id, from }))
   if (!('call' in result)) return
   const call = announce(house, result.call)
-  if (call.state === 'unknown') await resolve(house, call, 'found')
+  if (call.state === 'unknown') await placed(house, call, () => resolve(house, call, 'found'))
 }
 
 /** A fault of ours leaves the call as the ledger says, and the call is taken up again as after a crash. */
@@ -33,7 +48,7 @@ function own(house: House, id: string, work: () => Promise<void>): void {
     for (
       let task = work, pause_ms = 1000;
       ;
-      task = () => takeUp(house, id), pause_ms = Math.min(pause_ms * 2, 60_000)
+      task = () => takeUp(house, id, house.store.owner), pause_ms = Math.min(pause_ms * 2, 60_000)
     ) {
       try {
         return await task()

@@ -23,6 +23,10 @@ export interface Folding {
 export interface Moment {
   readonly now: number
   readonly begun: number
+  /** This process, as calls name their owner. */
+  readonly owner: string
+  /** Why nothing may be admitted now (R14), or null. */
+  readonly refusal: string | null
   /** A fresh `ent_…`. */
   readonly id: () => string
   /** An entry that the writer itself has to say: the clock jumped. */
@@ -30,7 +34,8 @@ export interface Moment {
 }
 
 export interface Folded {
-  readonly results: readonly ResultOf<Operation>[]
+  /** In the order of the operations. */
+  readonly results: readonly Result[]
   readonly sessions: readonly SessionRow[]
   readonly limits: readonly LimitNow[]
   readonly switches: Switches
@@ -38,6 +43,14 @@ export interface Folded {
   /** Ids of the batch's entries. */
   readonly entries: readonly string[]
 }
+
+/** `clock`: the batch's clock admits nothing, and the operation was not folded. */
+export type Result =
+  | { readonly kind: 'folded'; readonly result: ResultOf<Operation> }
+  | { readonly kind: 'clock'; readonly why: string }
+
+/** What would begin an effect; the rest ends one or moves none. */
+const ADMITTING: ReadonlySet<Operation['op']> = new Set(['admit', 'approve', 'start'])
 
 /** The commit failed after everything was written: it may be durable all the same, and must be read back (R9). */
 export class CommitLost extends Error {
@@ -55,6 +68,7 @@ export class CommitLost extends Error {
  * One batch, one transaction: load what the operations touch, fold them in arrival order, write back what changed. Were
  * we to crash before the commit, none of it happened; after it, all of it did, and nobody was answered yet.
  *
+ * @param begin the clock and ids, once the turn has come: from the newest `at`, and the database's clock where it has one.
  * @param step the kill harness listens: `batch.loaded`, `batch.written`, `batch.committed`.
  * @throws CommitLost; or a StoreFault or the error of a fold, and then nothing was kept.
  */
@@ -62,15 +76,18 @@ export async function runBatch(
   driver: Driver,
   operations: readonly Operation[],
   folding: Folding,
-  moment: Moment,
+  begin: (head: Head, wall: number | null) => Moment,
   step: (name: string) => void,
 ): Promise<Folded> {
   let folded: Folded | undefined
   try {
-    await driver.transaction(async (db) => {
-      const loaded = await load(db, operations, folding, moment)
+    await driver.transaction(async (db, wall) => {
+      const head = await readHead(db)
+      const moment = begin(head, wall)
+      const loaded = await load(db, operations, folding, moment, head)
       step('batch.loaded')
       folded = await foldAll(db, operations, folding, moment, loaded)
+      await driver.tell?.(db, [...loaded.working.changed.calls])
       step('batch.written')
     })
   } catch (error) {
@@ -94,7 +111,10 @@ async function foldAll(
   for (const { kind, fields } of moment.notes) {
     working.entries.push({ id: working.id(), at: working.now, kind, call: null, session: null, fields })
   }
-  const results = operations.map((operation) => folding.fold(working, operation))
+  const results = operations.map((operation): Result => {
+    if (moment.refusal !== null && ADMITTING.has(operation.op)) return { kind: 'clock', why: moment.refusal }
+    return { kind: 'folded', result: folding.fold(working, operation) }
+  })
   const head = await writeBack(db, operations, loaded)
   const sessions = [...working.changed.sessions].map((id) => must(working.sessions.get(id), id))
   const limits = [...working.changed.limits].map((id): LimitNow => {
@@ -114,7 +134,13 @@ interface Loaded {
 }
 
 /** In one fixed order: keys and calls, limits, sessions, then what stands alone. */
-async function load(db: Db, operations: readonly Operation[], folding: Folding, moment: Moment): Promise<Loaded> {
+async function load(
+  db: Db,
+  operations: readonly Operation[],
+  folding: Folding,
+  moment: Moment,
+  head: Head,
+): Promise<Loaded> {
   const touched = operations.map(folding.touches)
   const bound = await callsByKeys(
     db,
@@ -141,13 +167,14 @@ async function load(db: Db, operations: readonly Operation[], folding: Folding, 
   const owners = [...calls.values()].map(({ session }) => session)
   const sessions = await sessionsByIds(db, [...touched.flatMap(({ sessions = [] }) => sessions), ...owners])
   const principals = touched.flatMap(({ livePrincipal }) => (livePrincipal === undefined ? [] : [livePrincipal]))
-  const head = await readHead(db)
   const meta = await readMeta(db)
   const working: Working = {
     now: moment.now,
     begun: moment.begun,
+    owner: moment.owner,
     policy: meta.policy,
     switches: meta.switches,
+    closed: meta.closed,
     definitions: touched.some(({ definitions }) => definitions === true) ? await definitionsOf(db) : new Set(),
     calls,
     keys: keysOf(calls.values()),
@@ -186,6 +213,9 @@ async function writeBack(db: Db, operations: readonly Operation[], loaded: Loade
   )
   await writeValues(db, [
     ...(working.policy === meta.policy ? [] : [['policy', working.policy] as const]),
+    ...(working.closed === meta.closed
+      ? []
+      : [['closed', working.closed === null ? '' : JSON.stringify(working.closed)] as const]),
     ...(changed.definitions ? [['definitions', JSON.stringify([...working.definitions])] as const] : []),
     ...(changed.switches ? [['switches', JSON.stringify(working.switches)] as const] : []),
   ])

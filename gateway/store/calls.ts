@@ -83,6 +83,21 @@ export async function unfinishedCalls(db: Db): Promise<Call[]> {
   return rows.map(parse)
 }
 
+/** Calls that somebody runs or resolves, or has left: those with an id below this one, or all. */
+export async function openCallsBefore(db: Db, id: string | null): Promise<Call[]> {
+  const rows = await db.all<CallRow>(
+    `SELECT data FROM calls WHERE state IN ('intent', 'executing', 'unknown') AND id < $1 ORDER BY id`,
+    [id ?? 'call_~'],
+  )
+  return rows.map(parse)
+}
+
+/** Is there a hold whose time is over at `now`? */
+export async function holdIsDue(db: Db, now: number): Promise<boolean> {
+  const rows = await db.all(`SELECT id FROM calls WHERE state = 'held' AND expires_at <= $1 LIMIT 1`, [now])
+  return rows.length > 0
+}
+
 /** Newest first, by keyset: `before` is the id of the last one seen. At most `limit`, 100 when it is not said. */
 export async function filterCalls(db: Db, filter: CallFilter): Promise<Call[]> {
   const params: Param[] = []

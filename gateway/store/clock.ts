@@ -18,17 +18,24 @@ export interface Reading {
   readonly behind_ms: number | null
 }
 
+/** The database's clock, and the monotonic time before it was asked. */
+export interface Told {
+  readonly wall: number
+  readonly asked: number
+}
+
 /**
  * Reads both clocks at once and remembers them, so that slow drift never adds up to a jump and a jump is seen once. A
  * jump backwards is no entry: `now` stands still until the wall has caught up, so no window resets and no token revives.
  */
-export function clockReader(clock: Clock): (lastAt: number) => Reading {
+export function clockReader(clock: Clock): (lastAt: number, told?: Told) => Reading {
   let anchor: { wall: number; monotonic: number } | null = null
-  return (lastAt) => {
-    const wall = clock.wall()
+  return (lastAt, told) => {
+    const wall = told?.wall ?? clock.wall()
     const monotonic = clock.monotonic()
     const gap = anchor === null ? 0 : wall - anchor.wall - (monotonic - anchor.monotonic)
-    anchor = { wall, monotonic }
+    // A wall clock that another told was read between its question and now: what is uncertain never makes a jump.
+    anchor = { wall, monotonic: told?.asked ?? monotonic }
     return {
       now: Math.max(wall, lastAt),
       monotonic,

@@ -1,6 +1,7 @@
 /**
  * What a database promises to the store, durability included. The SQL is written once, with `$1` placeholders, each
- * used once and in order; integers are JavaScript numbers, texts are strings, hashes are hex; null is null.
+ * used once and in order; integers are JavaScript numbers, texts are strings without NUL, hashes are hex; null is
+ * null.
  */
 export interface Db {
   /** Rows as plain objects. */
@@ -14,14 +15,19 @@ export type Param = string | number | null
 /** A connection that may write. */
 export interface Driver {
   readonly dialect: 'sqlite' | 'postgres'
+  /** Other processes write too. A connection that was lost is made again. */
+  readonly shared: boolean
   /**
    * Runs `work` as one serialisable transaction. When the promise resolves, everything that `work` wrote is synced to
-   * stable storage: it survives kill -9, a crash of the system and loss of power. One transaction at a time; others wait.
+   * stable storage: it survives kill -9, a crash of the system and loss of power. One transaction at a time, over all
+   * processes; others wait. `wall`: the database's clock, read when the turn came, ms; null where that is this process's.
    *
    * Rejects with a StoreFault when the database failed; during `work` nothing was kept, during `commit` it is not
    * known. An error that `work` throws itself passes through, and nothing was kept.
    */
-  transaction<T>(work: (db: Db) => Promise<T>): Promise<T>
+  transaction<T>(work: (db: Db, wall: number | null) => Promise<T>): Promise<T>
+  /** In the transaction: who else serves from this database hears of these calls once it is committed, or not at all. */
+  tell?(db: Db, calls: readonly string[]): Promise<void>
   /** Moves what is committed into its final place, off the commit path. Never needed for durability. */
   tidy(): Promise<void>
   close(): Promise<void>
@@ -29,6 +35,7 @@ export interface Driver {
 
 /** A connection that reads one snapshot at a time. */
 export interface Reader extends Db {
+  readonly dialect: Driver['dialect']
   /** Everything that `work` reads is of one moment. */
   snapshot<T>(work: (db: Db) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -37,8 +44,9 @@ export interface Reader extends Db {
 /**
  * `full`: no room; rolled back, and the next may succeed. `io`: the storage failed; what a failed sync left behind is
  * unknown, and it is never retried. `constraint`: a row contradicts another. `busy`: lost against another; may be run again.
+ * `gone`: no connection to the database, which may come back.
  */
-export type FaultKind = 'full' | 'io' | 'constraint' | 'busy' | 'other'
+export type FaultKind = 'full' | 'io' | 'constraint' | 'busy' | 'gone' | 'other'
 
 export class StoreFault extends Error {
   override readonly name = 'StoreFault'

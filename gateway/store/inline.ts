@@ -19,8 +19,14 @@ export async function startInline(
     last = result.catch(() => {})
     return result
   }
+  let ticking = false
   const timer = setInterval(() => {
-    inTurn(() => sequencer.tick()).then(events.ticked, events.lost)
+    // A database that does not answer is asked once, not once for every tick that it missed.
+    if (ticking) return
+    ticking = true
+    inTurn(() => sequencer.tick())
+      .then(events.ticked, events.lost)
+      .finally(() => (ticking = false))
   }, TICK_MS)
   return {
     opened,

@@ -147,7 +147,7 @@ export function hex(bytes: Uint8Array): string {
 }
 
 /** Hashes in hex, one after the other; how many there are follows from the size. @throws Error when it does not. */
-function frontierFrom(size: number, text: string): Frontier {
+export function frontierFrom(size: number, text: string): Frontier {
   const hashes = text.match(/[0-9a-f]{64}/g) ?? []
   if (text.length !== 64 * hashes.length || hashes.length !== frontierLength(size)) {
     throw new Error(`the frontier of the ledger does not fit its size ${size}`)

@@ -1,5 +1,6 @@
 import type { Switches } from '../core/operations.ts'
 import type { PolicyText } from '../core/types.ts'
+import type { Closed } from '../core/working.ts'
 import { insert, select } from './db.ts'
 import type { Db } from './db.ts'
 
@@ -7,12 +8,15 @@ import type { Db } from './db.ts'
 export interface Meta {
   readonly policy: string
   readonly switches: Switches
+  readonly closed: Closed | null
 }
 
 export async function readMeta(db: Db): Promise<Meta> {
-  const values = await readValues(db, ['policy', 'switches'])
+  const values = await readValues(db, ['policy', 'switches', 'closed'])
   const switches = values.get('switches')
+  const closed = values.get('closed') ?? ''
   return {
+    closed: closed === '' ? null : (JSON.parse(closed) as Closed),
     policy: values.get('policy') ?? '',
     switches: switches === undefined ? { version: 0, positions: {} } : (JSON.parse(switches) as Switches),
   }
@@ -29,7 +33,7 @@ export async function definitionsOf(db: Db): Promise<Set<string>> {
   return new Set(JSON.parse(text) as string[])
 }
 
-export type MetaName = 'policy' | 'switches' | 'definitions' | 'fingerprint_key' | 'vkey'
+export type MetaName = 'policy' | 'switches' | 'closed' | 'definitions' | 'fingerprint_key' | 'vkey'
 
 export async function writeValues(db: Db, values: readonly (readonly [MetaName, string])[]): Promise<void> {
   await insert(

@@ -1,28 +1,25 @@
-import { createHmac } from 'node:crypto'
 import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Signer } from '../core/checkpoint-note.ts'
 import { fold, touches } from '../core/fold.ts'
 import type { Operation, ResultOf } from '../core/operations.ts'
-import type { LimitState, PolicyText } from '../core/types.ts'
+import { idFrom } from '../core/id.ts'
+import type { LimitState } from '../core/types.ts'
 import type { Folding } from './batch.ts'
-import { bodiesOf, callByKey, callsByIds, filterCalls, unfinishedCalls } from './calls.ts'
 import { behindBy } from './clock.ts'
 import type { Reader } from './db.ts'
 import { startInline } from './inline.ts'
-import { newestCheckpoint, storyOf } from './ledger.ts'
-import { readLimits } from './limits.ts'
 import { lockFile } from './lock.ts'
 import { memory } from './memory.ts'
 import type { Memory } from './memory.ts'
-import { definitionsOf, policyTexts, readMeta, readValues } from './meta.ts'
 import { randomSource } from './random.ts'
+import { readingFrom } from './reading.ts'
+import type { Reading } from './reading.ts'
 import type { WorkerData } from './run-worker.ts'
 import type { Batched, State } from './sequencer.ts'
 import { sessionCache } from './session-cache.ts'
-import { filterSessions, sessionByTokenHash, sessionsByIds } from './sessions.ts'
 import { openSqlite, readSqlite } from './sqlite.ts'
-import type { Store } from './store.ts'
+import type { OpenStore } from './store.ts'
 import { startThread } from './thread.ts'
 import type { BatchEvents, Batches } from './thread.ts'
 import { writerOn } from './writer.ts'
@@ -56,17 +53,6 @@ export interface OpenStoreOptions {
     readonly folding?: Folding
     readonly step?: (name: string) => void
   }
-}
-
-export interface OpenStore extends Store {
-  /** Digest of the policy that decides now; '' before the first. */
-  policy(): Promise<string>
-  /** The texts of a policy that ever decided, by digest. */
-  policyTexts(digest: string): Promise<PolicyText[] | null>
-  /** The newest signed head, a C2SP signed note. */
-  checkpoint(): Promise<string | null>
-  /** The public key in the C2SP format. */
-  vkey(): Promise<string>
 }
 
 /**
@@ -106,9 +92,10 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
 
   let reader: Reader
   let close: () => Promise<void> = async () => {}
-  let fingerprintKey: string
+  let reading: Reading
+  const owner = newOwner(wall(), options.inline?.random ?? randomSource())
   try {
-    const { batches, opened } = await start(file, options, events)
+    const { batches, opened } = await start(file, owner, options, events)
     close = batches.close
     seen(opened)
     const { run } = batches
@@ -126,8 +113,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
       ...(options.deadline_ms === undefined ? {} : { deadline_ms: options.deadline_ms }),
     })
     reader = readSqlite(file)
-    fingerprintKey = (await readValues(reader, ['fingerprint_key'])).get('fingerprint_key') ?? ''
-    if (!/^[0-9a-f]{64}$/.test(fingerprintKey)) throw new Error('the store has no key for fingerprints')
+    reading = await readingFrom(reader)
   } catch (error) {
     await close()
     unlock()
@@ -135,30 +121,27 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   }
 
   const current = () => state as State
+  const now = () => Math.max(wall(), current().at)
   return {
+    ...reading,
+    owner,
+    shared: false,
     write: writer.write,
-    call: async (id) => recent.call(id) ?? (await callsByIds(reader, [id]))[0] ?? null,
-    callByKey: (principal, role, action, key) => callByKey(reader, principal, role, action, key),
-    bodies: async (call) => recent.bodies(call) ?? bodiesOf(reader, call),
-    calls: (filter) => filterCalls(reader, filter),
-    story: (call) => storyOf(reader, call),
     async sessionByToken(tokenHash) {
       const cached = cache.get(tokenHash)
       if (cached !== undefined) return cached
       const generation = cache.generation()
-      const session = await sessionByTokenHash(reader, tokenHash)
+      const session = await reading.sessionByToken(tokenHash)
       if (session !== null) cache.keep(session, generation)
       return session
     },
-    session: async (id) => (await sessionsByIds(reader, [id]))[0] ?? null,
-    sessions: (filter) => filterSessions(reader, filter),
-    limits: (ids) => limitsOf(recent, reader, ids),
-    switches: async () => recent.switches() ?? (await readMeta(reader)).switches,
-    switchesNow: async () => (await readMeta(reader)).switches,
-    definitions: () => definitionsOf(reader),
-    unfinished: () => unfinishedCalls(reader),
-    fingerprint: (text) => createHmac('sha256', fingerprintKey, { encoding: 'hex' }).update(text, 'utf8').digest('hex'),
+    limits: (ids) => limitsOf(recent, reading, ids),
+    switches: async () => recent.switches() ?? reading.switches(),
+    abandoned: () => reading.abandoned({ owner, now: now(), shared: false }),
+    isClosed: async () => false,
+    now,
     lastAt: () => current().at,
+    onChanged() {},
     ready() {
       const behind_ms = behindBy(wall(), current().at)
       const reason =
@@ -171,10 +154,6 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
       return reason === null ? { ok: true } : { ok: false, reason }
     },
     head: async () => ({ size: current().size, root: current().root }),
-    policy: async () => (await readMeta(reader)).policy,
-    policyTexts: (digest) => policyTexts(reader, digest),
-    checkpoint: async () => (await newestCheckpoint(reader))?.note ?? null,
-    vkey: async () => (await readValues(reader, ['vkey'])).get('vkey') ?? '',
     close() {
       closing ??= (async () => {
         await writer.drain()
@@ -190,7 +169,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
 }
 
 /** From memory, and what is not there from the database. */
-async function limitsOf(recent: Memory, reader: Reader, ids: readonly string[]): Promise<Map<string, LimitState>> {
+async function limitsOf(recent: Memory, reading: Reading, ids: readonly string[]): Promise<Map<string, LimitState>> {
   const states = new Map<string, LimitState>()
   const unknown: string[] = []
   for (const id of ids) {
@@ -200,7 +179,7 @@ async function limitsOf(recent: Memory, reader: Reader, ids: readonly string[]):
   }
   if (unknown.length === 0) return states
   const generation = recent.generation()
-  for (const [id, state] of await readLimits(reader, unknown)) {
+  for (const [id, state] of await reading.limits(unknown)) {
     states.set(id, state)
     recent.keepLimit(id, state, generation)
   }
@@ -214,16 +193,22 @@ function prepareFile(path: string): string {
   return existsSync(file) ? realpathSync(file) : file
 }
 
-async function start(file: string, options: OpenStoreOptions, events: BatchEvents) {
+/** @param ms since the epoch. @returns how the calls of this process name their owner. */
+export function newOwner(ms: number, random: (bytes: number) => Uint8Array): string {
+  return idFrom('rep', ms, random(10))
+}
+
+async function start(file: string, owner: string, options: OpenStoreOptions, events: BatchEvents) {
   const { signer, strictClock, origin = signer.name, inline, now } = options
   if (now === undefined && inline === undefined) {
-    const data: WorkerData = { file, signer, origin, strictClock, monotonicOffset_ms: monotonicOffset() }
+    const data: WorkerData = { file, owner, signer, origin, strictClock, monotonicOffset_ms: monotonicOffset() }
     return startThread(options.workerUrl ?? WORKER, data, events)
   }
   return startInline(
     {
       driver: openSqlite(file),
-      reopen: () => readSqlite(file),
+      reopen: async () => readSqlite(file),
+      owner,
       folding: inline?.folding ?? { fold, touches },
       clock: { wall: now ?? Date.now, monotonic: inline?.monotonic ?? (() => performance.now()) },
       random: inline?.random ?? randomSource(),

@@ -15,6 +15,8 @@ export interface WorkerData {
   readonly signer: Signer
   readonly origin: string
   readonly strictClock: boolean
+  /** This process, as calls name their owner. */
+  readonly owner: string
   /** What to add to this process's hrtime, in ms, to get the main thread's performance.now(): a thread has its own. */
   readonly monotonicOffset_ms: number
 }
@@ -64,7 +66,8 @@ export function runWorker(
     try {
       sequencer = await openSequencer({
         driver: openSqlite(data.file),
-        reopen: () => readSqlite(data.file),
+        reopen: async () => readSqlite(data.file),
+        owner: data.owner,
         folding,
         clock: { wall: Date.now, monotonic: () => Number(process.hrtime.bigint()) / 1e6 + data.monotonicOffset_ms },
         random: randomSource(),

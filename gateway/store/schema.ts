@@ -45,6 +45,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE INDEX sessions_requester ON sessions (requester)`,
     `CREATE INDEX sessions_acting_for ON sessions (acting_for) WHERE acting_for IS NOT NULL`,
 
+    `CREATE TABLE replicas (id TEXT PRIMARY KEY, seen_at BIGINT NOT NULL)`,
+
     `CREATE TABLE policies (digest TEXT PRIMARY KEY, at BIGINT NOT NULL, texts TEXT NOT NULL)`,
   ],
 ]
@@ -66,8 +68,9 @@ export async function migrate(driver: Driver): Promise<void> {
   for (const [index, statements] of MIGRATIONS.entries()) {
     if (index < version) continue
     await driver.transaction(async (db) => {
-      for (const statement of statements)
-        await db.run(statement.replace(/\{(\w+)\}/g, (_, word) => WORDS[driver.dialect][word] ?? ''))
+      // Another process may have been quicker.
+      if ((await versionOf(db)) > index) return
+      for (const statement of statements) await db.run(inDialect(statement, driver.dialect))
       await db.run(`DELETE FROM schema_version`)
       await db.run(`INSERT INTO schema_version (version) VALUES ($1)`, [index + 1])
     })
@@ -77,6 +80,12 @@ export async function migrate(driver: Driver): Promise<void> {
 const WORDS: { readonly [dialect in Driver['dialect']]: { readonly [word: string]: string } } = {
   sqlite: { serial: 'INTEGER PRIMARY KEY', clustered: 'WITHOUT ROWID' },
   postgres: { serial: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY' },
+}
+
+/** PostgreSQL sorts by the database's language unless told otherwise; SQLite by bytes, and so does everything of ours. */
+function inDialect(statement: string, dialect: Driver['dialect']): string {
+  const text = statement.replace(/\{(\w+)\}/g, (_, word) => WORDS[dialect][word] ?? '')
+  return dialect === 'sqlite' ? text : text.replace(/\bTEXT\b/g, 'TEXT COLLATE "C"')
 }
 
 async function versionOf(db: Db): Promise<number> {

@@ -3,14 +3,16 @@ import { idFrom } from '../core/id.ts'
 import { vkeyOf } from '../core/checkpoint-note.ts'
 import type { Signer } from '../core/checkpoint-note.ts'
 import { CommitLost, runBatch } from './batch.ts'
-import type { Folded, Folding, Moment } from './batch.ts'
+import type { Folded, Folding, Moment, Result } from './batch.ts'
 import { clockReader } from './clock.ts'
 import type { Clock, Reading } from './clock.ts'
 import { StoreFault } from './db.ts'
 import type { Driver, Reader } from './db.ts'
 import { continueFrom, createHead, newestCheckpoint, presentEntries, readHead, signHead } from './ledger.ts'
+import type { Head } from './ledger.ts'
 import type { LimitNow } from './limits.ts'
 import { readMeta, readValues, writeValues } from './meta.ts'
+import { beat, leave } from './replicas.ts'
 import { migrate } from './schema.ts'
 import type { UnavailableReason } from './store.ts'
 
@@ -31,6 +33,12 @@ export interface State {
   readonly broken: string | null
   /** With strictClock, after a jump: why nothing is admitted any more. Only a restart ends it. */
   readonly stopped: string | null
+  /** Why the database cannot be asked now; null from the next time that it answers. */
+  readonly unreachable: string | null
+  /** How far the clock of the last batch was behind the ledger, ms; null when it was not. */
+  readonly behind_ms: number | null
+  /** The clock that decides, when it was last looked at, and the monotonic time of that look; ms. */
+  readonly looked: { readonly now: number; readonly monotonic: number }
 }
 
 export interface Batched {
@@ -63,8 +71,13 @@ export interface Sequencer {
 
 export interface SequencerParts {
   readonly driver: Driver
-  /** A fresh connection, for reading back what became of a commit. */
-  readonly reopen: () => Reader
+  /**
+   * A fresh connection, for reading back what became of a commit. It is given once every transaction that began before
+   * has ended, one way or the other; a shared database is waited for.
+   */
+  readonly reopen: () => Promise<Reader>
+  /** This process, as calls name their owner. */
+  readonly owner: string
   readonly folding: Folding
   readonly clock: Clock
   readonly random: (bytes: number) => Uint8Array
@@ -74,25 +87,28 @@ export interface SequencerParts {
   readonly step: (name: string) => void
 }
 
-/** What would begin an effect; the rest ends one or moves none. */
-const ADMITTING: ReadonlySet<Operation['op']> = new Set(['admit', 'approve', 'start'])
+/** How often a batch that lost against another is run. */
+const TURNS_MAX = 3
 
 /** Batches between two tidyings, so that the WAL stays within some tens of megabytes. */
 const TIDY_EVERY = 32
 
 /** @throws Error for a store that is not whole, not ours, or not durable: it must not be served. */
 export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
-  const { driver, reopen, folding, clock, random, signer, origin, strictClock, step } = parts
+  const { driver, reopen, folding, clock, random, owner, signer, origin, strictClock, step } = parts
   await prepare(parts).catch(async (error: unknown) => {
     await driver.close()
     throw error
   })
 
   const read = clockReader(clock)
-  let state = await driver.transaction(async (db): Promise<State> => {
-    const { frontier, root, at } = await readHead(db)
+  let state: State = await driver.transaction(async (db, wall) => {
+    const head = await readHead(db)
+    const { behind_ms, now, monotonic } = read(head.at, wall === null ? undefined : { wall, asked: clock.monotonic() })
     const signed = (await newestCheckpoint(db))?.size ?? -1
-    return { size: frontier.size, root, at, signed, broken: null, stopped: null }
+    const { at, root } = head
+    const standing = { broken: null, stopped: null, unreachable: null, behind_ms, looked: { now, monotonic } }
+    return { size: head.frontier.size, root, at, signed, ...standing }
   })
   /** Seen, and not in the ledger yet: a batch that failed must not swallow it. */
   let jump_ms: number | null = null
@@ -100,38 +116,33 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
   let isBehind = false
   let untidy = 0
   const alarms: string[] = []
-  read(state.at)
   await sign()
 
   async function run(operations: readonly Operation[]): Promise<Batched> {
-    const reading = look()
     const changed: Changed = { sessions: [], limits: [] }
-    const refusal = refusalOf(reading)
-    const refused = new Set(operations.filter(({ op }) => refusal !== null && ADMITTING.has(op)))
-    const rest = operations.filter((operation) => !refused.has(operation))
-    const answered = rest.length > 0 || jump_ms !== null ? await attempt(rest, reading, changed) : []
-    const next = answered.values()
-    const answers = operations.map((operation) => {
-      return refused.has(operation) ? no('clock', refusal ?? '') : (next.next().value ?? no('unavailable', 'no answer'))
-    })
+    // Nothing to write, and no jump to tell of.
+    const answers = operations.length === 0 && jump_ms === null ? [] : await attempt(operations, changed)
     return { answers, ...changed, switches, state, alarms: alarms.splice(0) }
   }
 
   /** A batch as a whole; where it fails for what one of its operations brings, each of them alone. */
-  async function attempt(
-    operations: readonly Operation[],
-    reading: Reading,
-    changed: Changed,
-  ): Promise<readonly Answer[]> {
+  async function attempt(operations: readonly Operation[], changed: Changed, turn = 1): Promise<readonly Answer[]> {
     if (state.broken !== null) return operations.map(() => no('unavailable', state.broken ?? ''))
+    const asked = clock.monotonic()
     try {
-      return accept(await runBatch(driver, operations, folding, momentOf(reading), step), changed)
+      const begin = (head: Head, wall: number | null): Moment => momentOf(look(head.at, wall, asked))
+      return accept(await runBatch(driver, operations, folding, begin, step), changed)
     } catch (error) {
       if (error instanceof CommitLost) return readBack(error, changed)
-      if (error instanceof StoreFault && error.kind !== 'constraint') return operations.map(() => faulted(error))
+      if (error instanceof StoreFault && error.kind === 'busy' && turn < TURNS_MAX)
+        return attempt(operations, changed, turn + 1)
+      if (error instanceof StoreFault && error.kind !== 'constraint') {
+        const answer = faulted(error)
+        return operations.map(() => answer)
+      }
       if (operations.length > 1) {
         const answers: Answer[] = []
-        for (const operation of operations) answers.push(...(await attempt([operation], reading, changed)))
+        for (const operation of operations) answers.push(...(await attempt([operation], changed)))
         return answers
       }
       const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -142,19 +153,25 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
   function accept(folded: Folded, changed: Changed): Answer[] {
     const { head, results } = folded
     if (folded.entries.length > 0) jump_ms = null
-    state = { ...state, size: head.frontier.size, root: head.root, at: Math.max(state.at, head.at) }
+    at(head)
     changed.sessions.push(...folded.sessions)
     changed.limits.push(...folded.limits)
     switches = folded.switches
     untidy++
-    return results.map((result) => ({ ok: true, result }))
+    return results.map(answerOf)
+  }
+
+  /** The ledger as a transaction found or left it. */
+  function at(head: Head): void {
+    const { frontier, root } = head
+    state = { ...state, size: frontier.size, root, at: Math.max(state.at, head.at), unreachable: null }
   }
 
   /** R9: a fresh connection says what the failed commit left; it is never assumed, and the commit never repeated. */
   async function readBack({ folded, fault }: CommitLost, changed: Changed): Promise<readonly Answer[]> {
     const failed = faulted(fault)
     try {
-      const reader = reopen()
+      const reader = await reopen()
       const present = await presentEntries(reader, folded.entries)
       await reader.close()
       if (folded.entries.length > 0 && present === folded.entries.length) return accept(folded, changed)
@@ -165,9 +182,15 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     }
   }
 
-  /** A full disk may have room again; after an I/O error the file may not hold what was synced, and we say no until a restart. */
+  /**
+   * A full disk may have room again, a database may come back; after an I/O error the file may not hold what was synced,
+   * and we say no until a restart.
+   */
   function faulted(fault: StoreFault): Answer {
-    if (fault.kind === 'io') stop(`the store failed: ${fault.message}`)
+    if (fault.kind === 'gone') {
+      if (state.unreachable === null) alarms.push(`the database cannot be reached: ${fault.message}`)
+      state = { ...state, unreachable: fault.message }
+    } else if (fault.kind === 'io') stop(`the store failed: ${fault.message}`)
     else alarms.push(`the store refused a batch: ${fault.message}`)
     return no('unavailable', fault.message)
   }
@@ -178,8 +201,8 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     alarms.push(state.broken ?? '')
   }
 
-  function look(): Reading {
-    const reading = read(state.at)
+  function look(lastAt: number, wall: number | null, asked: number): Reading {
+    const reading = read(lastAt, wall === null ? undefined : { wall, asked })
     if (reading.jumped_ms !== null) {
       jump_ms = (jump_ms ?? 0) + reading.jumped_ms
       alarms.push(`the clock jumped ${reading.jumped_ms} ms forward`)
@@ -191,6 +214,8 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     }
     if (reading.behind_ms !== null && !isBehind) alarms.push(`the clock is ${reading.behind_ms} ms behind the ledger`)
     isBehind = reading.behind_ms !== null
+    const { now, monotonic } = reading
+    state = { ...state, behind_ms: reading.behind_ms, looked: { now, monotonic } }
     return reading
   }
 
@@ -205,16 +230,26 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
       now,
       // Read again: the operations of a batch that is run singly must not begin with a permit that is half used up.
       begun: clock.monotonic(),
+      owner,
+      refusal: refusalOf(reading),
       id: () => idFrom('ent', now, random(10)),
       notes: jump_ms === null ? [] : [{ kind: 'clock.jumped', fields: { gap_ms: jump_ms } }],
     }
   }
 
   async function sign(): Promise<void> {
-    if (state.broken !== null || state.signed >= state.size) return
+    if (state.broken !== null) return
+    if (!driver.shared && state.signed >= state.size) return
+    const asked = clock.monotonic()
     try {
-      const signed = await driver.transaction((db) => signHead(db, signer, origin, Math.max(clock.wall(), state.at)))
-      state = { ...state, signed }
+      await driver.transaction(async (db, wall) => {
+        const head = await readHead(db)
+        const { now } = look(head.at, wall, asked)
+        if (driver.shared) await beat(db, owner, now)
+        const signed = await signHead(db, signer, origin, now)
+        at(head)
+        state = { ...state, signed }
+      })
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
       faulted(error)
@@ -236,6 +271,8 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
   return {
     run,
     async tick() {
+      // What others share is looked at as it is signed.
+      if (!driver.shared) look(state.at, null, 0)
       const batched = await run([])
       await sign()
       await tidy()
@@ -246,6 +283,8 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     },
     async close() {
       await sign()
+      // The others need not wait for it to be silent.
+      if (driver.shared) await driver.transaction((db) => leave(db, owner)).catch(() => {})
       await driver.close()
     },
   }
@@ -264,6 +303,10 @@ async function prepare({ driver, random, signer }: SequencerParts): Promise<void
     }
     if (values.get('vkey') !== vkey) await writeValues(db, [['vkey', vkey]])
   })
+}
+
+function answerOf(result: Result): Answer {
+  return result.kind === 'folded' ? { ok: true, result: result.result } : no('clock', result.why)
 }
 
 function no(reason: UnavailableReason | 'fold', message: string): Answer {

@@ -48,11 +48,11 @@ export function driverOn(database: DatabaseSync): Driver {
   const db = dbOn(database)
   let last: Promise<unknown> = Promise.resolve()
 
-  async function transaction<T>(work: (db: Db) => Promise<T>): Promise<T> {
+  async function transaction<T>(work: (db: Db, wall: null) => Promise<T>): Promise<T> {
     guard('work', () => database.exec('BEGIN IMMEDIATE'))
     let result: T
     try {
-      result = await work(db)
+      result = await work(db, null)
     } catch (error) {
       rollback(database)
       throw error
@@ -68,6 +68,7 @@ export function driverOn(database: DatabaseSync): Driver {
 
   return {
     dialect: 'sqlite',
+    shared: false,
     transaction(work) {
       const result = last.then(() => transaction(work))
       last = result.catch(() => {})
@@ -86,10 +87,15 @@ export function driverOn(database: DatabaseSync): Driver {
 
 /** A connection that cannot write: what the main thread, verify and export read with. @throws when there is no file. */
 export function readSqlite(file: string): Reader {
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 1000 })
+  return readerOn(new DatabaseSync(file, { readOnly: true, timeout: 1000 }))
+}
+
+/** A reader on a connection that is open already. */
+export function readerOn(database: DatabaseSync): Reader {
   const db = dbOn(database)
   return {
     ...db,
+    dialect: 'sqlite',
     async snapshot(work) {
       database.exec('BEGIN')
       try {

@@ -1,5 +1,6 @@
 import type { Operation, ResultOf, SessionRow, Switches } from '../core/operations.ts'
-import type { Bodies, Call, JsonObject, LimitState } from '../core/types.ts'
+import type { Bodies, Call, JsonObject, LimitState, PolicyText } from '../core/types.ts'
+import type { Anchor } from './anchor.ts'
 
 /**
  * What the store promises to the pipeline.
@@ -9,6 +10,10 @@ import type { Bodies, Call, JsonObject, LimitState } from '../core/types.ts'
  * machine or none. Reads see everything that was answered before.
  */
 export interface Store {
+  /** This process, as its calls name their owner: `rep_…`. */
+  readonly owner: string
+  /** Other processes may write to it: what was read a moment ago may have changed. */
+  readonly shared: boolean
   write<O extends Operation>(operation: O): Promise<ResultOf<O>>
   call(id: string): Promise<Call | null>
   /** The call that a request key names, if it binds one (R1). */
@@ -28,14 +33,38 @@ export interface Store {
   definitions(): Promise<Set<string>>
   /** Calls that started and never settled, and holds: what recovery and expiry look at. */
   unfinished(): Promise<Call[]>
+  /** Calls that run or are in doubt and that nobody sees to: their owner is gone, or lost them ten seconds ago. */
+  abandoned(): Promise<Call[]>
+  /** Is there a hold whose time is over at `now`, ms? */
+  due(now: number): Promise<boolean>
+  /** Digest of the policy that decides now; '' before the first. */
+  policy(): Promise<string>
+  /** A process is loading a policy: nothing is admitted meanwhile. */
+  isClosed(): Promise<boolean>
+  /** The texts of a policy that ever decided, by digest. */
+  policyTexts(digest: string): Promise<PolicyText[] | null>
   /** HMAC-SHA256 of the store's key, hex: request fingerprints cannot be guessed. */
   fingerprint(text: string): string
-  /** Newest committed `at`, ms; the clock never goes below it (R14). */
+  /** The clock that decides, ms: the database's where it is shared, else this machine's; never below lastAt (R14). */
+  now(): number
+  /** Newest committed `at`, ms. */
   lastAt(): number
+  /** Calls that another process may have changed; some may never be told. One listener. */
+  onChanged(listener: (calls: readonly string[]) => void): void
   /** False while the clock is behind, or after a failed sync; says why. */
   ready(): { ok: boolean; reason?: string }
   head(): Promise<{ size: number; root: string }>
   close(): Promise<void>
+}
+
+/** A store as it was opened, with what proves its ledger. */
+export interface OpenStore extends Store {
+  /** The newest signed head, a C2SP signed note. */
+  checkpoint(): Promise<string | null>
+  /** The same with its frontier, as an anchor holds it. */
+  signedHead(): Promise<Anchor | null>
+  /** The public key in the C2SP format. */
+  vkey(): Promise<string>
 }
 
 export interface CallFilter {

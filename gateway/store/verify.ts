@@ -5,7 +5,7 @@ import { rootOf } from '../core/merkle.ts'
 import type { Bodies, Call } from '../core/types.ts'
 import { auditWith } from './audit.ts'
 import type { Audit, CallTrace, Report } from './audit.ts'
-import type { Db } from './db.ts'
+import type { Db, Reader } from './db.ts'
 import { hex } from './ledger.ts'
 import { readValues } from './meta.ts'
 import { readSqlite } from './sqlite.ts'
@@ -30,21 +30,26 @@ export async function verifyStore(file: string, publicKey?: string, progress: Pr
   if (!existsSync(file)) throw new Error(`there is no store at ${file}`)
   const reader = readSqlite(file)
   try {
-    return await reader.snapshot(async (db) => {
-      const vkey = publicKey ?? (await readValues(db, ['vkey'])).get('vkey') ?? ''
-      const heads = await db.all<{ note: string; size: number; frontier: string }>(
-        'SELECT note, size, frontier FROM checkpoints ORDER BY size DESC',
-      )
-      const audit = auditWith(vkey, heads)
-      await auditEntries(db, audit, progress)
-      const size = await auditHead(db, audit)
-      await auditBodies(db, audit)
-      await auditCalls(db, audit)
-      return audit.finish(size)
-    })
+    return await verifyReader(reader, publicKey, progress)
   } finally {
     await reader.close()
   }
+}
+
+/** The same through a connection that is open already; see verifyStore. */
+export function verifyReader(reader: Reader, publicKey?: string, progress: Progress = () => {}): Promise<Report> {
+  return reader.snapshot(async (db) => {
+    const vkey = publicKey ?? (await readValues(db, ['vkey'])).get('vkey') ?? ''
+    const heads = await db.all<{ note: string; size: number; frontier: string }>(
+      'SELECT note, size, frontier FROM checkpoints ORDER BY size DESC',
+    )
+    const audit = auditWith(vkey, heads)
+    await auditEntries(db, audit, progress)
+    const size = await auditHead(db, audit)
+    await auditBodies(db, audit)
+    await auditCalls(db, audit)
+    return audit.finish(size)
+  })
 }
 
 async function auditEntries(db: Db, audit: Audit, progress: Progress): Promise<void> {

@@ -19,6 +19,8 @@ export interface Proxy {
   cut(cut: Cut): void
   /** The connection on which the next BEGIN comes is lost there. */
   hangUp(): void
+  /** From now on each COMMIT takes so many ms longer. */
+  slow(ms: number): void
   close(): Promise<void>
 }
 
@@ -27,6 +29,7 @@ export async function startProxy(port: number): Promise<Proxy> {
   const sockets = new Set<Socket>()
   let statements = 0
   let hangUps = 0
+  let slow_ms = 0
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1')
     let told: 'all' | 'nothing' | ((chunk: Buffer) => void) = 'all'
@@ -60,7 +63,8 @@ export async function startProxy(port: number): Promise<Proxy> {
         }
         const cut = isQuery('commit', type, message) ? cuts.shift() : undefined
         if (cut === undefined || cut === 'fails_with_effect' || cut === 'lost_answer' || cut === 'silent_with_effect') {
-          upstream.write(message)
+          if (slow_ms > 0 && isQuery('commit', type, message)) setTimeout(() => upstream.write(message), slow_ms)
+          else upstream.write(message)
         }
         if (cut === 'lost_request') client.destroy()
         if (cut === 'fails_without_effect') fail()
@@ -77,6 +81,7 @@ export async function startProxy(port: number): Promise<Proxy> {
     statements: () => statements,
     cut: (cut) => void cuts.push(cut),
     hangUp: () => void (hangUps += 1),
+    slow: (ms) => void (slow_ms = ms),
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
       for (const socket of sockets) socket.destroy()

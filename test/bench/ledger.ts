@@ -4,7 +4,7 @@ import { idFrom } from '../../gateway/core/id.ts'
 import type { Admit, IssueSession } from '../../gateway/core/operations.ts'
 import type { Want } from '../../gateway/core/types.ts'
 import { openStore } from '../../gateway/store/open.ts'
-import type { OpenStore } from '../../gateway/store/open.ts'
+import type { OpenStore } from '../../gateway/store/store.ts'
 import { appended } from './fsync.ts'
 
 const AT_ONCE = 64

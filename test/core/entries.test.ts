@@ -22,6 +22,8 @@ class Batch {
     this.working = {
       now: this.now,
       begun: this.begun,
+      owner: 'rep_1',
+      closed: null,
       policy: 'sha256:policy',
       switches: { version: 1, positions: {} },
       definitions: new Set(),
@@ -170,6 +172,7 @@ describe('what an operation leaves behind', () => {
       expires_at: null,
       attempt: 1,
       doubt: [],
+      owner: 'rep_1',
       intent_at: AT,
       not_after: AT + 4000,
       created_at: AT,
@@ -467,13 +470,16 @@ describe('what an operation leaves behind', () => {
     const reason = 'the gateway stopped while the call ran'
     const batch = running()
     const before = batch.call()
-    assert.deepEqual(batch.do({ op: 'take_over', call: 'call_1' }), { kind: 'settled', call: batch.call() })
+    assert.deepEqual(batch.do({ op: 'take_over', call: 'call_1', from: 'rep_1' }), {
+      kind: 'settled',
+      call: batch.call(),
+    })
     const changes = { state: 'unknown', doubt: [1], detail: reason, evidence: {} } as const
     became(batch, before, 'call.unknown', { attempt: 1, reason, evidence: {} }, changes)
-    assert.equal(batch.do({ op: 'take_over', call: 'call_1' }).kind, 'fenced')
-    assert.equal(new Batch().do({ op: 'take_over', call: 'call_1' }).kind, 'no_such_call')
+    assert.equal(batch.do({ op: 'take_over', call: 'call_1', from: 'rep_0' }).kind, 'fenced')
+    assert.equal(new Batch().do({ op: 'take_over', call: 'call_1', from: 'rep_1' }).kind, 'no_such_call')
     const read = running({ effect: 'read' })
-    read.do({ op: 'take_over', call: 'call_1' })
+    read.do({ op: 'take_over', call: 'call_1', from: 'rep_1' })
     assert.deepEqual([read.entry().kind, read.call().state, read.call().detail], ['call.not_sent', 'not_sent', reason])
   })
 
@@ -562,6 +568,7 @@ describe('what people leave behind', () => {
       card: null,
       expires_at: null,
       attempt: 1,
+      owner: 'rep_1',
       intent_at: batch.now,
       not_after: batch.now + 400,
       updated_at: batch.now,
@@ -1175,7 +1182,7 @@ describe('a limit that a policy makes new', () => {
       call,
       wants: [{ definition: 'new one', want: more.limit ?? NEW }],
     }))
-    batch.do({ op: 'policy', digest: 'sha256:next', texts: [], definitions: ['new one'], seeds })
+    batch.do({ op: 'policy', digest: 'sha256:next', texts: [], definitions: ['new one'], seeds, fresh: ['new one'] })
     return batch.fields()['seeded']
   }
   const row = (held_: number, used: number) => [

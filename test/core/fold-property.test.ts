@@ -146,7 +146,7 @@ function act(world: World, one: Step, turn: number): void {
       world.write({ op: 'start', call: chosen.id, attempt: chosen.attempt, timeout_ms: 1000, until: Infinity })
       return
     case 'take_over':
-      world.write({ op: 'take_over', call: chosen.id })
+      world.write({ op: 'take_over', call: chosen.id, from: 'rep_1' })
       return
     case 'cancel':
       world.write({ op: 'cancel', call: chosen.id, by: 'demo:bot', reason: 'x' })

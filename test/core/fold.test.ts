@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { LoadPolicy } from '../../gateway/core/operations.ts'
 import type { Call, Outcome } from '../../gateway/core/types.ts'
 import { World, admitting, approving, need, plan, want } from './world.ts'
 
@@ -255,15 +256,33 @@ describe('the state machine', () => {
     it('takes an attempt that a crash cut off for one in doubt', () => {
       const world = opened()
       started(world)
-      world.write({ op: 'take_over', call: 'call_1' })
+      world.write({ op: 'take_over', call: 'call_1', from: 'rep_1' })
       world.write(settling('call_1', 1, NOT_SENT))
       const again = (attempt: number) =>
         world.write({ op: 'start', call: 'call_1', attempt, timeout_ms: 1, until: Infinity })
       again(1)
-      world.write({ op: 'take_over', call: 'call_1' })
+      world.write({ op: 'take_over', call: 'call_1', from: 'rep_1' })
       again(2)
       world.write(settling('call_1', 3, REFUSED))
       assert.equal(world.calls.get('call_1')?.state, 'unknown')
+    })
+
+    it('belongs to who took it first: the one before may only say what became of its attempt', () => {
+      const world = opened()
+      started(world)
+      world.owner = 'rep_2'
+      assert.equal(world.write({ op: 'take_over', call: 'call_1', from: 'rep_1' }).kind, 'settled')
+      const entries = world.entries.length
+      world.owner = 'rep_3'
+      assert.equal(world.write({ op: 'take_over', call: 'call_1', from: 'rep_1' }).kind, 'fenced')
+      world.owner = 'rep_1'
+      const again = { op: 'start', call: 'call_1', attempt: 1, timeout_ms: 1, until: Infinity } as const
+      const found = { op: 'reconcile', call: 'call_1', attempt: 1, found: 'done', reason: '', evidence: {} } as const
+      const looked = world.write({ ...found, output: null, replay_ms: 0 })
+      assert.deepEqual([world.write(again).kind, looked.kind], ['refused', 'fenced'])
+      assert.equal(world.entries.length, entries)
+      assert.equal(world.write(settling('call_1', 1, DONE)).kind, 'settled')
+      assert.equal(world.calls.get('call_1')?.state, 'done')
     })
 
     it('starts no attempt once the backend’s key is dead', () => {
@@ -355,8 +374,8 @@ describe('the state machine', () => {
       const world = opened()
       started(world)
       started(world, 'call_2', { key: null, plan: plan({ effect: 'read', want: [] }) })
-      world.write({ op: 'take_over', call: 'call_1' })
-      world.write({ op: 'take_over', call: 'call_2' })
+      world.write({ op: 'take_over', call: 'call_1', from: 'rep_1' })
+      world.write({ op: 'take_over', call: 'call_2', from: 'rep_1' })
       assert.deepEqual([world.calls.get('call_1')?.state, world.calls.get('call_2')?.state], ['unknown', 'not_sent'])
     })
 
@@ -593,5 +612,53 @@ describe('the state machine', () => {
       })
       assert.deepEqual(kinds, ['started', 'started', 'started', 'held'])
     })
+  })
+})
+
+describe('a policy that several processes may load', () => {
+  const loading = (digest: string, more: Partial<LoadPolicy> = {}): LoadPolicy => ({
+    op: 'policy',
+    digest,
+    texts: [],
+    definitions: ['policy', 'daily'],
+    ...more,
+  })
+  const opened = (): World => {
+    const world = new World()
+    world.session()
+    world.write(loading('sha256:policy'))
+    return world
+  }
+
+  it('is closed by one of them: nothing is admitted until that one has loaded it', () => {
+    const world = opened()
+    assert.equal(world.write({ op: 'policy.close' }).kind, 'closed')
+    assert.equal(world.write(admitting('call_1')).kind, 'stale')
+    world.owner = 'rep_2'
+    assert.equal(world.write({ op: 'policy.close' }).kind, 'again')
+    assert.equal(world.write(loading('sha256:other')).kind, 'again')
+    world.owner = 'rep_1'
+    const definitions = ['policy', 'daily', 'weekly']
+    const fresh = { definitions, fresh: ['policy', 'weekly'], seeds: [], closed: true }
+    assert.equal(world.write(loading('sha256:policy', fresh)).kind, 'loaded')
+    assert.equal(world.write(admitting('call_1')).kind, 'started')
+  })
+
+  it('does not stay closed when who closed it is gone, and is not loaded by who was taken for gone', () => {
+    const world = opened()
+    world.write({ op: 'policy.close' })
+    world.now += 10_000
+    world.owner = 'rep_2'
+    assert.equal(world.write(admitting('call_1')).kind, 'started')
+    assert.equal(world.write(loading('sha256:policy')).kind, 'loaded')
+    world.owner = 'rep_1'
+    assert.equal(world.write(loading('sha256:late', { closed: true })).kind, 'again')
+    assert.equal(world.policy, 'sha256:policy')
+  })
+
+  it('is not loaded on limits that are not known any more', () => {
+    const world = opened()
+    assert.equal(world.write(loading('sha256:next', { definitions: ['policy', 'weekly'] })).kind, 'again')
+    assert.equal(world.write(loading('sha256:next', { definitions: ['policy'] })).kind, 'loaded')
   })
 })

@@ -14,16 +14,21 @@ export class World {
   readonly salts = new Map<string, string>()
   readonly entries: { id: string; at: number; kind: string; fields: JsonObject }[] = []
   policy = 'sha256:policy'
+  /** The process whose batches these are. */
+  owner = 'rep_1'
   definitions: ReadonlySet<string> = new Set()
   switches: Working['switches'] = { version: 1, positions: {} }
+  closed: Working['closed'] = null
   #ids = 0
 
   write<O extends Operation>(operation: O): ResultOf<O> {
     const working: Working = {
       now: this.now,
       begun: this.now,
+      owner: this.owner,
       policy: this.policy,
       switches: this.switches,
+      closed: this.closed,
       definitions: this.definitions,
       calls: this.calls,
       keys: this.keys,
@@ -41,6 +46,7 @@ export class World {
     const result = fold(working, operation)
     this.policy = working.policy
     this.switches = working.switches
+    this.closed = working.closed
     this.definitions = working.definitions
     this.entries.push(...working.entries)
     return result

@@ -65,6 +65,9 @@ export function plainGateway(): PlainGateway {
       limits: (person) => take('people.limits', [person.id], [{ limit: 'daily' }]),
       setSwitch: (person, name, on, reason) =>
         take<JsonObject>('people.setSwitch', [person.id, name, on, reason], { name, on, reason }),
+      restore: (person) => take<JsonObject>('people.restore', [person.id], { restored: false }),
+      acceptRestore: (person, reason) =>
+        take<JsonObject>('people.acceptRestore', [person.id, reason], { accepted: false }),
       policy: (person) => take<JsonObject>('people.policy', [person.id], { digest: 'sha256:p' }),
     },
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { behindBy, clockReader } from '../../gateway/store/clock.ts'
-import type { OpenStore } from '../../gateway/store/open.ts'
+import type { OpenStore } from '../../gateway/store/store.ts'
 import { exportLedger } from '../../gateway/store/export.ts'
 import { verifyStore } from '../../gateway/store/verify.ts'
 import { admit, done, freshFile, issue, newSigner, note, open } from './operations.ts'

@@ -17,7 +17,8 @@ const clock = { wall: Date.now, monotonic: () => performance.now() }
 function parts(file: string, driver: Driver): SequencerParts {
   return {
     driver,
-    reopen: () => readSqlite(file),
+    reopen: async () => readSqlite(file),
+    owner: 'rep_1',
     folding: { fold, touches },
     clock,
     random: randomBytes,
@@ -81,7 +82,7 @@ function faulty(driver: Driver): Driver & { arm: (when: 'before' | 'after', kind
       if (when === 'after') await driver.transaction(work)
       else {
         const failed = driver.transaction(async (db) => {
-          await work(db)
+          await work(db, null)
           throw rolledBack
         })
         await failed.catch((error: unknown) => assert.equal(error, rolledBack))
@@ -125,7 +126,7 @@ describe('a commit that fails', () => {
     const driver = faulty(openSqlite(file))
     const sequencer = await openSequencer({
       ...parts(file, driver),
-      reopen: () => {
+      reopen: async () => {
         throw new Error('no connection')
       },
     })

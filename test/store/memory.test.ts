@@ -5,7 +5,7 @@ import { bodiesOf, callsByIds } from '../../gateway/store/calls.ts'
 import { readLimits } from '../../gateway/store/limits.ts'
 import { memory } from '../../gateway/store/memory.ts'
 import { readMeta } from '../../gateway/store/meta.ts'
-import type { OpenStore } from '../../gateway/store/open.ts'
+import type { OpenStore } from '../../gateway/store/store.ts'
 import type { Batched } from '../../gateway/store/sequencer.ts'
 import { readSqlite } from '../../gateway/store/sqlite.ts'
 import { admit, daily, done, freshFile, issue, note, open } from './operations.ts'
@@ -111,7 +111,17 @@ describe('what is read from memory', () => {
 
   it('is never older than what a batch under way may have committed', () => {
     const remembered = memory()
-    const state = { size: 0, root: '', at: 0, signed: 0, broken: null, stopped: null }
+    const state = {
+      size: 0,
+      root: '',
+      at: 0,
+      signed: 0,
+      broken: null,
+      stopped: null,
+      unreachable: null,
+      behind_ms: null,
+      looked: { now: 0, monotonic: 0 },
+    }
     const answers = (...results: readonly ResultOf<Operation>[]): Batched => ({
       answers: results.map((result) => ({ ok: true, result })),
       sessions: [],
@@ -120,24 +130,22 @@ describe('what is read from memory', () => {
       state,
       alarms: [],
     })
-    const settled = { kind: 'settled', call: { id: 'a', state: 'done' } as Call } as const
-    remembered.update([done('a')], answers(settled))
-    assert.deepEqual([remembered.call('a')?.id, remembered.switches()?.version], ['a', 1])
+    const freeze: Operation = { op: 'switch', name: 'all', on: true, reason: 'fire', person: 'demo:sam' }
+    remembered.update([note('a')], answers({ entry: 'ent_1' }))
+    assert.equal(remembered.switches()?.version, 1)
 
-    remembered.begin([done('a'), { op: 'switch', name: 'all', on: true, reason: 'fire', person: 'demo:sam' }])
-    assert.deepEqual([remembered.call('a'), remembered.switches()], [undefined, undefined])
+    remembered.begin([note('b'), freeze])
+    assert.equal(remembered.switches(), undefined)
     // A tick that the thread sent before it saw the batch.
     remembered.update([], answers())
     assert.equal(remembered.switches(), undefined)
 
-    // What the end of a session cancels no result names: neither before it in its batch nor after.
-    const end: Operation = { op: 'session.end', session: 'ses_1', reason: 'revoked', by: 'demo:sam' }
-    remembered.update([done('a'), end], answers(settled, { kind: 'no_such_session' }))
-    assert.deepEqual([remembered.call('a'), remembered.switches()?.version], [undefined, 1])
+    remembered.update([note('b'), freeze], answers({ entry: 'ent_2' }, { entry: 'ent_3' }))
+    assert.equal(remembered.switches()?.version, 1)
   })
 
   it('forgets what was written longest ago, and everything when nobody knows what a commit left', () => {
-    const remembered = memory(2, 1)
+    const remembered = memory(1)
     const batch = (call: string, kept: boolean): Batched => ({
       answers: [
         kept
@@ -147,14 +155,20 @@ describe('what is read from memory', () => {
       sessions: [],
       limits: [[`limit of ${call}`, 1, [[0, 2]]]],
       switches: { version: 1, positions: {} },
-      state: { size: 0, root: '', at: 0, signed: 0, broken: null, stopped: null },
+      state: {
+        size: 0,
+        root: '',
+        at: 0,
+        signed: 0,
+        broken: null,
+        stopped: null,
+        unreachable: null,
+        behind_ms: null,
+        looked: { now: 0, monotonic: 0 },
+      },
       alarms: [],
     })
-    for (const call of ['a', 'b', 'c']) remembered.update([done(call)], batch(call, true))
-    assert.deepEqual(
-      ['a', 'b', 'c'].map((call) => remembered.call(call)?.id),
-      [undefined, 'b', 'c'],
-    )
+    for (const call of ['b', 'c']) remembered.update([done(call)], batch(call, true))
     assert.deepEqual(
       [remembered.limit('limit of b'), remembered.limit('limit of c')],
       [undefined, { held: 1, buckets: new Map([[0, 2]]) }],
@@ -163,9 +177,6 @@ describe('what is read from memory', () => {
     assert.equal(remembered.limit('read before'), undefined)
 
     remembered.update([note('lost')], batch('c', false))
-    assert.deepEqual(
-      [remembered.call('c'), remembered.limit('limit of c'), remembered.switches()],
-      [undefined, undefined, undefined],
-    )
+    assert.deepEqual([remembered.limit('limit of c'), remembered.switches()], [undefined, undefined])
   })
 })

@@ -7,7 +7,8 @@ import { idFrom } from '../../gateway/core/id.ts'
 import type { Admit, IssueSession, Note, Settle } from '../../gateway/core/operations.ts'
 import type { Want } from '../../gateway/core/types.ts'
 import { openStore } from '../../gateway/store/open.ts'
-import type { OpenStore, OpenStoreOptions } from '../../gateway/store/open.ts'
+import type { OpenStoreOptions } from '../../gateway/store/open.ts'
+import type { OpenStore } from '../../gateway/store/store.ts'
 
 /** In a directory of its own, which the end of the run takes away. */
 export function freshFile(): string {

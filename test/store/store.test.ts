@@ -6,7 +6,7 @@ import type { Operation } from '../../gateway/core/operations.ts'
 import { fold, touches } from '../../gateway/core/fold.ts'
 import type { Call } from '../../gateway/core/types.ts'
 import { bucketOf } from '../../gateway/core/window.ts'
-import type { OpenStore } from '../../gateway/store/open.ts'
+import type { OpenStore } from '../../gateway/store/store.ts'
 import { verifyStore } from '../../gateway/store/verify.ts'
 import { admit, daily, done, freshFile, issue, newSigner, note, open } from './operations.ts'
 

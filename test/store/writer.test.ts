@@ -6,7 +6,17 @@ import { writerOn } from '../../gateway/store/writer.ts'
 import type { WriterOptions } from '../../gateway/store/writer.ts'
 import { note } from './operations.ts'
 
-const state: State = { size: 0, root: '', at: 0, signed: 0, broken: null, stopped: null }
+const state: State = {
+  size: 0,
+  root: '',
+  at: 0,
+  signed: 0,
+  broken: null,
+  stopped: null,
+  unreachable: null,
+  behind_ms: null,
+  looked: { now: 0, monotonic: 0 },
+}
 
 /** Batches that end when the test says so. */
 function batches() {

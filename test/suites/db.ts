@@ -21,7 +21,7 @@ export function databaseSuite(name: string, open: () => Promise<Driver>): void {
 
     it('keeps texts, integers up to 2^53 - 1 and nulls as they are', async () => {
       const rows = [
-        ['a', Number.MAX_SAFE_INTEGER, 'für Zoë \u0000\u2028 🙂 $1 ?'],
+        ['a', Number.MAX_SAFE_INTEGER, 'für Zoë \u0001\u2028 🙂 $1 ?'],
         ['b', -1, null],
       ] as const
       await driver.transaction((db) => insert(db, 'INSERT INTO t (id, n, note) VALUES', rows))

@@ -13,7 +13,8 @@ import { frozenBy, saltOf } from './open.ts'
 export function attemptStarts(working: Working, operation: Start): Started {
   const call = working.calls.get(operation.call)
   if (call === undefined) throw new Error(`${operation.call} was not loaded`)
-  if (call.attempt !== operation.attempt) return { kind: 'refused', reason: 'fenced', call }
+  const mine = call.owner === working.owner && call.attempt === operation.attempt
+  if (!mine) return { kind: 'refused', reason: 'fenced', call }
   if (call.state !== 'unknown') return { kind: 'refused', reason: 'state', call }
   if (working.now >= operation.until) return { kind: 'refused', reason: 'too_late', call }
   const ended = working.sessions.get(call.session)?.ended_reason
@@ -30,7 +31,10 @@ export function attemptStarts(working: Working, operation: Start): Started {
   return { kind: 'started', call: started, begun: working.begun }
 }
 
-/** The end of an attempt. Who was fenced off changes nothing. */
+/**
+ * The end of an attempt. Who was fenced off changes nothing; who lost the call to another process may still say what
+ * became of the last attempt, for nobody else knows it.
+ */
 export function attemptEnds(working: Working, operation: Settle): Settled {
   const call = working.calls.get(operation.call)
   if (call === undefined) return { kind: 'no_such_call' }
@@ -171,7 +175,8 @@ function inDoubt(working: Working, call: Call, reason: string, evidence: JsonObj
 export function found(working: Working, operation: Reconcile): Settled {
   const call = working.calls.get(operation.call)
   if (call === undefined) return { kind: 'no_such_call' }
-  if (call.state !== 'unknown' || call.attempt !== operation.attempt) return { kind: 'fenced', call }
+  const mine = call.owner === working.owner && call.attempt === operation.attempt
+  if (call.state !== 'unknown' || !mine) return { kind: 'fenced', call }
   const about = { call: call.id, session: call.session }
   const { reason } = operation
   if (operation.found === 'cannot_tell') {
@@ -221,13 +226,20 @@ export function found(working: Working, operation: Reconcile): Settled {
   }
 }
 
-/** Found executing by a process that did not start the attempt: whether it was sent, nobody knows. */
+/**
+ * Another process owns the call from now on: whether the last attempt was sent, nobody knows. Of two that want it, the
+ * second finds another owner than it looked for.
+ */
 export function takenOver(working: Working, operation: TakeOver): Settled {
   const call = working.calls.get(operation.call)
   if (call === undefined) return { kind: 'no_such_call' }
-  if (call.state !== 'executing') return { kind: 'fenced', call }
+  const open = call.state === 'executing' || call.state === 'unknown'
+  if (!open || call.owner !== operation.from) return { kind: 'fenced', call }
+  const taken = { ...call, owner: working.owner }
+  // No arrow, and so no entry: it is in doubt as before.
+  if (call.state === 'unknown') return { kind: 'settled', call: put(working, taken) }
   const reason = 'the gateway stopped while the call ran'
   // A read changes nothing: it may simply be asked again.
-  if (call.effect === 'read') return { kind: 'settled', call: notSent(working, call, { kind: 'not_sent', reason }) }
-  return { kind: 'settled', call: inDoubt(working, call, reason, {}, [...call.doubt, call.attempt]) }
+  if (call.effect === 'read') return { kind: 'settled', call: notSent(working, taken, { kind: 'not_sent', reason }) }
+  return { kind: 'settled', call: inDoubt(working, taken, reason, {}, [...call.doubt, call.attempt]) }
 }

@@ -1,3 +1,4 @@
+import { isClosed } from './policy.ts'
 import { admit, exceeds, reportedBy } from '../admit.ts'
 import type { Use } from '../admit.ts'
 import { cardOf } from '../card.ts'
@@ -88,6 +89,7 @@ export function begin(
     card: null,
     expires_at: null,
     attempt: 1,
+    owner: working.owner,
     intent_at: now,
     not_after: now + timeout_ms,
     updated_at: now,
@@ -198,7 +200,8 @@ function guessing(plan: Plan, usage: Use): { because: Because[]; retry_at: numbe
 /** Weighed under another policy or other switches, or on facts that are too old by now. */
 export function isStale(working: Working, operation: { plan: Plan; facts_until: number | null }): boolean {
   const { plan, facts_until } = operation
-  if (plan.policy !== working.policy || plan.switches !== working.switches.version) return true
+  if (plan.policy !== working.policy || isClosed(working)) return true
+  if (plan.switches !== working.switches.version) return true
   return facts_until !== null && working.begun > facts_until
 }
 
@@ -279,6 +282,7 @@ function received(working: Working, operation: Admit, session: SessionRow): Call
     card: null,
     expires_at: null,
     attempt: 0,
+    owner: null,
     doubt: [],
     intent_at: null,
     not_after: null,

@@ -1,18 +1,5 @@
-import { once } from '../admit.ts'
-import { state, use } from '../limits.ts'
-import type {
-  DenySession,
-  EndSession,
-  Ended,
-  IssueSession,
-  Issued,
-  LoadPolicy,
-  Seed,
-  SessionRow,
-  SetSwitch,
-} from '../operations.ts'
-import type { Call, JsonObject, Want } from '../types.ts'
-import { put, write } from '../working.ts'
+import type { DenySession, EndSession, Ended, IssueSession, Issued, SessionRow, SetSwitch } from '../operations.ts'
+import { write } from '../working.ts'
 import type { Working } from '../working.ts'
 import { cancel } from './people.ts'
 
@@ -96,69 +83,4 @@ export function switched(working: Working, operation: SetSwitch): { entry: strin
   working.switches = { version: working.switches.version + 1, positions }
   working.changed.switches = true
   return { entry: write(working, 'switch.set', { name, on, reason, person }) }
-}
-
-/**
- * Plans weighed under the one before go back to be weighed again. Limits that this policy makes new begin with what the
- * calls of their window took, in this very transaction: an edit is no way to a fresh budget.
- */
-export function policyLoaded(working: Working, operation: LoadPolicy): { entry: string } {
-  const { digest, texts, definitions, seeds = [] } = operation
-  const before = working.policy
-  working.policy = digest
-  working.texts.push({ digest, texts })
-  const seeded = seedLimits(working, seeds)
-  if (definitions !== undefined) {
-    working.definitions = new Set(definitions)
-    working.changed.definitions = true
-  }
-  return {
-    entry: write(working, 'policy.loaded', {
-      policy: digest,
-      before: before === '' ? null : before,
-      files: texts.map(({ path }) => path),
-      ...(seeded.length > 0 ? { seeded } : {}),
-    }),
-  }
-}
-
-function seedLimits(working: Working, seeds: readonly Seed[]): JsonObject[] {
-  const known = working.definitions
-  const begun = new Set<string>()
-  const moves = new Map<string, { want: Want; held: number; used: number }>()
-  for (const seed of seeds) {
-    const call = working.calls.get(seed.call)
-    if (call === undefined) continue
-    const fresh = once(seed.wants.filter(({ definition }) => !known.has(definition)).map(({ want }) => want))
-    const taken: Want[] = []
-    for (const want of fresh) {
-      const limit = state(working, want)
-      // What it counted under a policy of long ago is not the whole of its window.
-      if (!begun.has(want.limit)) for (const bucket of limit.buckets.keys()) limit.buckets.set(bucket, 0)
-      begun.add(want.limit)
-      const move = moves.get(want.limit) ?? { want, held: 0, used: 0 }
-      moves.set(want.limit, move)
-      if (isOpen(call) && !call.reserve.some((mine) => mine.limit === want.limit)) {
-        limit.held += want.amount
-        move.held += want.amount
-        taken.push(want)
-      } else if (isSpent(call, want)) {
-        use(working, want, call.intent_at ?? call.created_at)
-        move.used += want.amount
-      }
-    }
-    if (taken.length > 0) put(working, { ...call, reserve: [...call.reserve, ...taken] })
-  }
-  return [...moves.values()].map(({ want, held, used }) => {
-    return { limit: want.limit, name: want.name, unit: want.unit, window: want.per, held, used }
-  })
-}
-
-function isOpen({ state: now }: Call): boolean {
-  return now === 'held' || now === 'intent' || now === 'executing' || now === 'unknown' || now === 'needs_human'
-}
-
-function isSpent({ state: now }: Call, { kind, window }: Want): boolean {
-  if (window.kind === 'gauge') return false
-  return now === 'done' || (now === 'refused' && kind === 'rate')
 }

@@ -1,0 +1,19 @@
+/** Where a store is: `sqlite:FILE` or `postgres://…`. */
+export type StoreAddress =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'postgres'; readonly url: string }
+
+/** @returns null for what is neither. */
+export function storeAddress(text: string): StoreAddress | null {
+  if (/^sqlite:./.test(text)) return { kind: 'sqlite', file: text.slice('sqlite:'.length) }
+  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return { kind: 'postgres', url: text }
+  return null
+}
+
+/** As it may be shown: without the password. */
+export function shownStore(text: string): string {
+  if (storeAddress(text)?.kind !== 'postgres') return text
+  const url = new URL(text)
+  if (url.password !== '') url.password = '***'
+  return url.href
+}

@@ -1,0 +1,73 @@
+import { createHmac } from 'node:crypto'
+import { isClosed } from '../core/fold/policy.ts'
+import { idFrom } from '../core/id.ts'
+import type { Call } from '../core/types.ts'
+import { bodiesOf, callByKey, callsByIds, filterCalls, openCallsBefore, unfinishedCalls, holdIsDue } from './calls.ts'
+import { signedHead } from './anchor.ts'
+import type { Reader } from './db.ts'
+import { newestCheckpoint, storyOf } from './ledger.ts'
+import { readLimits } from './limits.ts'
+import { definitionsOf, policyTexts, readMeta, readValues } from './meta.ts'
+import { liveReplicas, SILENT_MS } from './replicas.ts'
+import { filterSessions, sessionByTokenHash, sessionsByIds } from './sessions.ts'
+import type { OpenStore } from './store.ts'
+
+/** What a store reads. Everything is asked of the database; whoever is alone with it may remember some of it. */
+export type Reading = Omit<
+  OpenStore,
+  'write' | 'owner' | 'shared' | 'now' | 'lastAt' | 'ready' | 'head' | 'close' | 'abandoned' | 'isClosed' | 'onChanged'
+> & {
+  abandoned(who: Abandoning): Promise<Call[]>
+  /** @param now the store's clock, ms. */
+  isClosed(now: number): Promise<boolean>
+}
+
+export interface Abandoning {
+  readonly owner: string
+  /** The store's clock, ms. */
+  readonly now: number
+  /** Other processes may live; else every other owner is gone. */
+  readonly shared: boolean
+}
+
+/** A process takes up what it lost itself only after this time: a call that it has just started is not lost. */
+const LOST_MS = 10_000
+
+/** @throws Error when the store has no key for fingerprints. */
+export async function readingFrom(reader: Reader): Promise<Reading> {
+  const fingerprintKey = (await readValues(reader, ['fingerprint_key'])).get('fingerprint_key') ?? ''
+  if (!/^[0-9a-f]{64}$/.test(fingerprintKey)) throw new Error('the store has no key for fingerprints')
+  return {
+    call: async (id) => (await callsByIds(reader, [id]))[0] ?? null,
+    callByKey: (principal, role, action, key) => callByKey(reader, principal, role, action, key),
+    bodies: (call) => bodiesOf(reader, call),
+    calls: (filter) => filterCalls(reader, filter),
+    story: (call) => storyOf(reader, call),
+    sessionByToken: (tokenHash) => sessionByTokenHash(reader, tokenHash),
+    session: async (id) => (await sessionsByIds(reader, [id]))[0] ?? null,
+    sessions: (filter) => filterSessions(reader, filter),
+    limits: (ids) => readLimits(reader, ids),
+    switches: async () => (await readMeta(reader)).switches,
+    switchesNow: async () => (await readMeta(reader)).switches,
+    definitions: () => definitionsOf(reader),
+    unfinished: () => unfinishedCalls(reader),
+    due: (now) => holdIsDue(reader, now),
+    fingerprint: (text) => createHmac('sha256', fingerprintKey, { encoding: 'hex' }).update(text, 'utf8').digest('hex'),
+    isClosed: async (now) => isClosed({ closed: (await readMeta(reader)).closed, now }),
+    policy: async () => (await readMeta(reader)).policy,
+    policyTexts: (digest) => policyTexts(reader, digest),
+    checkpoint: async () => (await newestCheckpoint(reader))?.note ?? null,
+    signedHead: () => signedHead(reader),
+    vkey: async () => (await readValues(reader, ['vkey'])).get('vkey') ?? '',
+    async abandoned({ owner, now, shared }) {
+      // Ids sort by time. Nobody has been silent for long enough about a younger call.
+      const old = idFrom('call', Math.max(0, now - SILENT_MS), new Uint8Array(10))
+      const calls = await openCallsBefore(reader, shared ? old : null)
+      const live = shared ? await liveReplicas(reader, now) : new Set<string>()
+      return calls.filter((call) => {
+        if (call.owner === owner) return call.updated_at < now - LOST_MS
+        return call.owner === null || !live.has(call.owner)
+      })
+    },
+  }
+}
