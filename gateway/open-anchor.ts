@@ -8,8 +8,7 @@ import { AnchorError, compareAnchor, lastAccepted, readAnchor, signedHead, write
 import type { Anchor, Broken } from './store/anchor.ts'
 import type { Db } from './store/db.ts'
 import { readHead } from './store/ledger.ts'
-import { readPostgres } from './store/postgres.ts'
-import { readSqlite } from './store/sqlite.ts'
+import { openReader } from './store/open-reader.ts'
 
 export interface AnchorOptions {
   readonly store: string
@@ -98,7 +97,7 @@ async function lookAt(
 async function reading<T>(store: string, work: (db: Db | null) => Promise<T>): Promise<T> {
   const address = storeAddress(store)
   if (address === null || (address.kind === 'sqlite' && !existsSync(address.file))) return work(null)
-  const reader = address.kind === 'sqlite' ? readSqlite(address.file) : readPostgres({ url: address.url })
+  const reader = openReader(store)
   const [catalog, column] = { sqlite: ['sqlite_master', 'name'], postgres: ['pg_tables', 'tablename'] }[reader.dialect]
   try {
     return await reader.snapshot(async (db) => {

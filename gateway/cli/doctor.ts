@@ -36,13 +36,19 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
       if (!json) screen.out(lineOf(finding))
     }
   }
-  const [{ checkNode, checkClock, checkPorts }, { checkStore, checkLedger }, { checkBackends }, { checkKeys }] =
-    await Promise.all([
-      import('./doctor/machine.ts'),
-      import('./doctor/store.ts'),
-      import('./doctor/backends.ts'),
-      import('./doctor/keys.ts'),
-    ])
+  const [
+    { checkNode, checkClock, checkPorts },
+    { checkStore, checkLedger },
+    { checkLimits },
+    { checkBackends },
+    { checkKeys },
+  ] = await Promise.all([
+    import('./doctor/machine.ts'),
+    import('./doctor/store.ts'),
+    import('./doctor/limits.ts'),
+    import('./doctor/backends.ts'),
+    import('./doctor/keys.ts'),
+  ])
   const file = options.store.replace(/^sqlite:/, '')
   tell(checkNode())
   const ledger = await checkLedger(file, options)
@@ -50,6 +56,7 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
   tell(await checkPorts(options))
   tell(await checkStore(file))
   tell(ledger.findings)
+  tell(await checkLimits(options.store))
   const { policy, findings: said } = await checkPolicy(options)
   tell(said)
   tell(await checkSecrets(options, policy))

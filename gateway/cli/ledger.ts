@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander'
 import { DEFAULTS } from '../config.ts'
 import { openCheckpoint } from '../core/checkpoint-note.ts'
 import { formatAmount } from '../core/money.ts'
+import { storeAddress } from '../store/address.ts'
 import type { Report } from '../store/verify.ts'
 import { EXIT, Failure } from './exit.ts'
 import { adminOptions } from './options.ts'
@@ -28,7 +29,8 @@ const PROBLEMS_SHOWN = 20
  */
 export function ledger(program: Command): void {
   const verb = program.command('ledger').description('prove the ledger, take it elsewhere')
-  const store = () => new Option('--store <store>', 'sqlite:FILE').env('KEYSTAY_STORE').default(DEFAULTS.store)
+  const store = () =>
+    new Option('--store <store>', 'sqlite:FILE or postgres://…').env('KEYSTAY_STORE').default(DEFAULTS.store)
   verb
     .command('verify')
     .description('check every entry, the tree, the signed checkpoint, the bodies')
@@ -54,7 +56,7 @@ async function verify(options: Options): Promise<void> {
   const { verifyExport, verifyStore } = await import('../store/verify.ts')
   const report = await (
     options.export === undefined
-      ? verifyStore(fileOf(options.store), key, progress('entries checked'))
+      ? verifyStore(checkedStore(options.store), key, progress('entries checked'))
       : verifyExport(options.export, key ?? noKey(), progress('entries checked'))
   ).catch(unreadable)
   if (!report.ok) process.exitCode = EXIT.integrity
@@ -63,10 +65,10 @@ async function verify(options: Options): Promise<void> {
 }
 
 async function exports(options: Options): Promise<void> {
-  const file = fileOf(options.store)
+  const store = checkedStore(options.store)
   const to = options.out === undefined ? { stream: process.stdout } : { directory: options.out }
   const { exportLedger } = await import('../store/export.ts')
-  const entries = await exportLedger(file, to, progress('entries written')).catch(unreadable)
+  const entries = await exportLedger(store, to, progress('entries written')).catch(unreadable)
   if (options.out === undefined) return
   if (options.json) printJson({ entries, directory: options.out })
   else
@@ -110,13 +112,12 @@ function failures({ problems }: Report): string {
   return lines.join('') + (more > 0 ? `and ${more} problems more (--json lists them)\n` : '')
 }
 
-function fileOf(store: string): string {
-  if (!/^sqlite:.+/.test(store))
-    throw new Failure(
-      EXIT.usage,
-      `--store is ${JSON.stringify(store)}: write sqlite:FILE, for example ${DEFAULTS.store}.`,
-    )
-  return store.slice('sqlite:'.length)
+function checkedStore(store: string): string {
+  if (storeAddress(store) !== null) return store
+  throw new Failure(
+    EXIT.usage,
+    `--store is ${JSON.stringify(store)}: write sqlite:FILE, for example ${DEFAULTS.store}, or postgres://USER@HOST:PORT/DATABASE.`,
+  )
 }
 
 function noKey(): never {

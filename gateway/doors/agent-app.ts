@@ -7,5 +7,5 @@ import { restRoutes } from './rest.ts'
 
 /** What agents reach: sessions (`/oauth/…`), actions and calls (`/v1/…`), their description, health. */
 export function agentApp(parts: DoorParts): Express {
-  return frame(parts, (route) => [oauthRoutes(parts), restRoutes(parts, route), openApiRoute(parts, route)])
+  return frame(parts, (route) => [restRoutes(parts, route), oauthRoutes(parts), openApiRoute(parts, route)])
 }

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import { Problem } from '../core/problem.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
@@ -15,14 +14,11 @@ export const edge: RequestHandler = (request, _response, next) => {
     throw new Problem('malformed', 'Speak HTTP/1.1.')
   }
   // Of two, node would quietly keep the first, and a proxy before us perhaps the second.
-  if (timesSent(request, 'host') !== 1) throw new Problem('malformed', 'Send exactly one Host header.')
-  if (timesSent(request, 'authorization') > 1) throw new Problem('malformed', 'Send at most one Authorization header.')
+  const { host = [], authorization = [] } = request.headersDistinct
+  if (host.length !== 1) throw new Problem('malformed', 'Send exactly one Host header.')
+  if (authorization.length > 1) throw new Problem('malformed', 'Send at most one Authorization header.')
   if (!METHODS.has(request.method) || !isExact(request.originalUrl)) throw noSuchRoute()
   next()
-}
-
-function timesSent({ rawHeaders }: IncomingMessage, name: string): number {
-  return rawHeaders.filter((header, index) => index % 2 === 0 && header.toLowerCase() === name).length
 }
 
 /** Nothing here, or not with this method: one answer, which tells nothing about what else there is. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 /** `bytes` unpredictable bytes; an argument, so that a simulation can own it. */
@@ -31,7 +31,7 @@ export function tokenHash(text: string): string | null {
 
 /** SHA-256, hex. */
 export function sha256(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('hex')
+  return hash('sha256', text, 'hex')
 }
 
 const PREFIX = 'kst_'
@@ -40,8 +40,11 @@ const CHECK = 6
 const SHAPE = new RegExp(`^${PREFIX}[0-9A-Za-z]{${BODY + CHECK}}$`)
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
+/** By numbers, not by BigInt: it is asked of every request. */
 function checksum(body: string): string {
-  return base62(BigInt(crc32(body)), CHECK)
+  let digits = ''
+  for (let rest = crc32(body); rest > 0; rest = Math.floor(rest / 62)) digits = DIGITS.charAt(rest % 62) + digits
+  return digits.padStart(CHECK, '0')
 }
 
 function base62(value: bigint, width: number): string {

@@ -112,13 +112,16 @@ async function look(house: House, call: Call): Promise<Call> {
 
 /**
  * A backend that is left alone is asked nothing: a try that is refused here tells nothing, and would be one fewer when
- * the backend is back. So a call in doubt outlives an outage of this long, and only then it is people's. They come back
- * one after the other: the first finds out, and the others still see it left alone.
+ * the backend is back. So a call in doubt outlives an outage of this long, and only then it is people's. It has few
+ * tries, and a new call has all of them: who finds out whether the backend is back is rather a new one, so this looks
+ * twice before it goes, and not when all others do.
  */
 async function untilAsked(house: House, backend: string): Promise<void> {
   const over = house.clock.monotonic() + LEFT_ALONE_MS
-  while (house.backends.isOpen(backend) && !house.stopping && house.clock.monotonic() < over) {
+  if (!house.backends.isOpen(backend)) return
+  for (let clear = 0; clear < 2 && !house.stopping && house.clock.monotonic() < over;) {
     await house.clock.sleep(LOOK_AGAIN_MS * (1 + (house.random(1)[0] ?? 0) / 64))
+    clear = house.backends.isOpen(backend) ? 0 : clear + 1
   }
 }
 

@@ -151,7 +151,7 @@ export async function signedHead(db: Db): Promise<Anchor | null> {
 
 /** When people last accepted a restored store, ms; null: never. */
 export async function lastAccepted(db: Db): Promise<number | null> {
-  const [row] = await db.all<{ at: number }>('SELECT at FROM entries WHERE kind = $1 ORDER BY number DESC LIMIT 1', [
+  const [row] = await db.all<{ at: number }>('SELECT at FROM entries WHERE kind = $1 ORDER BY idx DESC LIMIT 1', [
     'store.restore_accepted',
   ])
   return row?.at ?? null

@@ -3,7 +3,7 @@ import type { Call, Want } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
 import type { NewEntry, Touches, Working } from '../core/working.ts'
 import { callsByIds, callsByKeys, dueCalls, openCallsOfSessions, saltsOf, writeBodies, writeCalls } from './calls.ts'
-import { StoreFault } from './db.ts'
+import { StoreFault, together } from './db.ts'
 import type { Db, Driver } from './db.ts'
 import { appendEntries, readHead } from './ledger.ts'
 import type { Head } from './ledger.ts'
@@ -133,7 +133,10 @@ interface Loaded {
   readonly known: ReadonlySet<string>
 }
 
-/** In one fixed order: keys and calls, limits, sessions, then what stands alone. */
+/**
+ * In one fixed order: keys and calls, then their limits, sessions and what stands alone. What does not need another's
+ * answer is asked at once: over a network each answer costs a round trip.
+ */
 async function load(
   db: Db,
   operations: readonly Operation[],
@@ -142,32 +145,44 @@ async function load(
   head: Head,
 ): Promise<Loaded> {
   const touched = operations.map(folding.touches)
-  const bound = await callsByKeys(
-    db,
-    touched.flatMap(({ keys = [] }) => keys),
-  )
-  const calls = new Map<string, Call>()
-  const found = [
-    ...bound.values(),
-    ...(await callsByIds(
+  const every = <T>(of: (one: Touches) => readonly T[] | T | undefined): T[] => {
+    return touched.flatMap((one) => of(one) ?? [])
+  }
+  const found = await together([
+    callsByKeys(
       db,
-      touched.flatMap(({ calls = [] }) => calls),
-    )),
-    ...(await openCallsOfSessions(
+      every(({ keys }) => keys),
+    ).then((bound) => [...bound.values()]),
+    callsByIds(
       db,
-      touched.flatMap(({ openCallsOfSession: id }) => (id === undefined ? [] : [id])),
-    )),
-    ...(touched.some(({ due }) => due === true) ? await dueCalls(db, moment.now) : []),
-  ]
-  for (const call of found) calls.set(call.id, call)
+      every(({ calls }) => calls),
+    ),
+    openCallsOfSessions(
+      db,
+      every(({ openCallsOfSession }) => openCallsOfSession),
+    ),
+    touched.some(({ due }) => due === true) ? dueCalls(db, moment.now) : [],
+  ])
+  const calls = new Map(found.flat().map((call) => [call.id, call]))
 
   const reserved = [...calls.values()].flatMap(({ reserve }) => reserve.map(({ limit }) => limit))
-  const limits = await loadLimits(db, [...touched.flatMap(({ limits = [] }) => limits), ...reserved], moment.now)
-
   const owners = [...calls.values()].map(({ session }) => session)
-  const sessions = await sessionsByIds(db, [...touched.flatMap(({ sessions = [] }) => sessions), ...owners])
-  const principals = touched.flatMap(({ livePrincipal }) => (livePrincipal === undefined ? [] : [livePrincipal]))
-  const meta = await readMeta(db)
+  const [limits, sessions, meta, definitions, live, proofs, salts] = await together([
+    loadLimits(db, [...every(({ limits }) => limits), ...reserved], moment.now),
+    sessionsByIds(db, [...every(({ sessions }) => sessions), ...owners]),
+    readMeta(db),
+    touched.some(({ definitions }) => definitions === true) ? definitionsOf(db) : new Set<string>(),
+    liveSessions(
+      db,
+      every(({ livePrincipal }) => livePrincipal),
+      moment.now,
+    ),
+    usedProofs(
+      db,
+      every(({ proof }) => proof),
+    ),
+    saltsOf(db, [...calls.keys()]),
+  ])
   const working: Working = {
     now: moment.now,
     begun: moment.begun,
@@ -175,17 +190,14 @@ async function load(
     policy: meta.policy,
     switches: meta.switches,
     closed: meta.closed,
-    definitions: touched.some(({ definitions }) => definitions === true) ? await definitionsOf(db) : new Set(),
+    definitions,
     calls,
     keys: keysOf(calls.values()),
     limits: limits.states,
     sessions: new Map(sessions.map((session) => [session.id, session])),
-    live: await liveSessions(db, principals, moment.now),
-    proofs: await usedProofs(
-      db,
-      touched.flatMap(({ proof }) => (proof === undefined ? [] : [proof])),
-    ),
-    salts: await saltsOf(db, [...calls.keys()]),
+    live,
+    proofs,
+    salts,
     id: moment.id,
     entries: [],
     bodies: new Map(),
@@ -195,31 +207,34 @@ async function load(
   return { working, head, meta, limits, known: new Set(calls.keys()) }
 }
 
-/** One statement a table. @returns the head after the batch. */
+/** One statement a table, all at once. @returns the head after the batch. */
 async function writeBack(db: Db, operations: readonly Operation[], loaded: Loaded): Promise<Head> {
   const { working, head, meta, limits, known } = loaded
   const { changed } = working
-  await writePolicies(db, working.texts, working.now)
-  await writeCalls(
-    db,
-    [...changed.calls].map((id) => must(working.calls.get(id), id)),
-    (id) => !known.has(id),
-  )
-  await writeBodies(db, [...working.bodies.values()], working.salts)
-  await writeLimits(db, limits, changed.limits, wantsOf(operations, working.calls.values()))
-  await writeSessions(
-    db,
-    [...changed.sessions].map((id) => must(working.sessions.get(id), id)),
-  )
-  await writeValues(db, [
-    ...(working.policy === meta.policy ? [] : [['policy', working.policy] as const]),
-    ...(working.closed === meta.closed
-      ? []
-      : [['closed', working.closed === null ? '' : JSON.stringify(working.closed)] as const]),
-    ...(changed.definitions ? [['definitions', JSON.stringify([...working.definitions])] as const] : []),
-    ...(changed.switches ? [['switches', JSON.stringify(working.switches)] as const] : []),
+  const [next] = await together([
+    appendEntries(db, head, working.entries),
+    writePolicies(db, working.texts, working.now),
+    writeCalls(
+      db,
+      [...changed.calls].map((id) => must(working.calls.get(id), id)),
+      (id) => !known.has(id),
+    ),
+    writeBodies(db, [...working.bodies.values()], working.salts),
+    writeLimits(db, limits, changed.limits, wantsOf(operations, working.calls.values())),
+    writeSessions(
+      db,
+      [...changed.sessions].map((id) => must(working.sessions.get(id), id)),
+    ),
+    writeValues(db, [
+      ...(working.policy === meta.policy ? [] : [['policy', working.policy] as const]),
+      ...(working.closed === meta.closed
+        ? []
+        : [['closed', working.closed === null ? '' : JSON.stringify(working.closed)] as const]),
+      ...(changed.definitions ? [['definitions', JSON.stringify([...working.definitions])] as const] : []),
+      ...(changed.switches ? [['switches', JSON.stringify(working.switches)] as const] : []),
+    ]),
   ])
-  return appendEntries(db, head, working.entries)
+  return next
 }
 
 function keysOf(calls: Iterable<Call>): Map<string, string> {

@@ -106,3 +106,18 @@ export async function select<Row>(db: Db, head: string, list: readonly Param[], 
   }
   return rows
 }
+
+/**
+ * What is asked at once. When one fails the others are waited for all the same: a statement that came after the rollback
+ * would be kept.
+ *
+ * @throws what the first of them, in their order, failed with.
+ */
+export async function together<const T extends readonly unknown[]>(
+  asked: T,
+): Promise<{ -readonly [place in keyof T]: Awaited<T[place]> }> {
+  const ended = await Promise.allSettled(asked)
+  const failed = ended.find(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
+  return ended.map((one) => (one.status === 'fulfilled' ? one.value : undefined)) as never
+}

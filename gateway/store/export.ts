@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createWriteStream, existsSync } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
@@ -8,7 +8,7 @@ import type { Bodies } from '../core/types.ts'
 import type { Db } from './db.ts'
 import { newestCheckpoint } from './ledger.ts'
 import { readValues } from './meta.ts'
-import { readSqlite } from './sqlite.ts'
+import { openReader } from './open-reader.ts'
 import type { Progress } from './verify.ts'
 
 /** Rows read at a time. */
@@ -22,12 +22,11 @@ const PAGE = 1000
  * @returns how many entries. @throws Error when there is no store, or the stream fails.
  */
 export async function exportLedger(
-  file: string,
+  store: string,
   out: { readonly stream: Writable } | { readonly directory: string },
   progress: Progress = () => {},
 ): Promise<number> {
-  if (!existsSync(file)) throw new Error(`there is no store at ${file}`)
-  const reader = readSqlite(file)
+  const reader = openReader(store)
   try {
     return await reader.snapshot((db) => {
       return 'stream' in out ? writeEntries(db, out.stream, progress) : writeDirectory(db, out.directory, progress)

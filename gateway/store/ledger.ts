@@ -5,7 +5,7 @@ import { openCheckpoint, signCheckpoint } from '../core/checkpoint-note.ts'
 import type { Signer } from '../core/checkpoint-note.ts'
 import type { JsonObject } from '../core/types.ts'
 import type { NewEntry } from '../core/working.ts'
-import { insert, select } from './db.ts'
+import { insert } from './db.ts'
 import type { Db } from './db.ts'
 
 /** The committed head: the tree as its frontier, and the newest `at`. */
@@ -18,7 +18,7 @@ export interface Head {
 
 /**
  * Appends entries and moves the head, in the caller's transaction: either all of it becomes durable or the ledger is as
- * it was. On SQLite an entry gets its place in the tree here; where a sequencer gives it, `idx` stays null.
+ * it was. An entry gets its place in the tree here: there is one transaction at a time, over all processes.
  *
  * @throws Error when the head is not the one that was read: two writers, which the lock should have made impossible.
  */
@@ -58,14 +58,18 @@ export async function createHead(db: Db): Promise<void> {
   )
 }
 
-/** Which of these entries are there: how a commit whose answer was lost is read back (R9). */
-export async function presentEntries(db: Db, ids: readonly string[]): Promise<number> {
-  return (await select(db, 'SELECT id FROM entries WHERE id IN', [...new Set(ids)])).length
+/** Are these the last entries of a tree of this size: how a commit whose answer was lost is read back (R9). */
+export async function endsWith(db: Db, size: number, ids: readonly string[]): Promise<boolean> {
+  const rows = await db.all<{ id: string }>('SELECT id FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx', [
+    size - ids.length,
+    size,
+  ])
+  return rows.length === ids.length && rows.every(({ id }, index) => id === ids[index])
 }
 
 /** Entries of one call, oldest first. */
 export async function storyOf(db: Db, call: string): Promise<JsonObject[]> {
-  const rows = await db.all<{ bytes: string }>('SELECT bytes FROM entries WHERE call = $1 ORDER BY number', [call])
+  const rows = await db.all<{ bytes: string }>('SELECT bytes FROM entries WHERE call = $1 ORDER BY idx', [call])
   return rows.map(({ bytes }) => JSON.parse(bytes) as JsonObject)
 }
 

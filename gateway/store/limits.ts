@@ -1,6 +1,6 @@
 import type { LimitState, Want, Window } from '../core/types.ts'
 import { staleBefore } from '../core/window.ts'
-import { insert, select } from './db.ts'
+import { insert, select, together } from './db.ts'
 import type { Db } from './db.ts'
 
 /** A limit as a batch left it: id, what is held, its buckets. Plain data: it crosses a thread. */
@@ -22,13 +22,15 @@ export async function loadLimits(db: Db, list: readonly string[], now: number | 
   const ids = [...new Set(list)].sort()
   const states = new Map<string, LimitState>(ids.map((id) => [id, { held: 0, buckets: new Map() }]))
   const edges = new Map<string, number>()
-  const limits = await select<LimitRow>(db, 'SELECT id, held, definition FROM limits WHERE id IN', ids)
+  const [limits, uses] = await together([
+    select<LimitRow>(db, 'SELECT id, held, definition FROM limits WHERE id IN', ids),
+    select<UseRow>(db, 'SELECT limit_id, bucket, used FROM limit_uses WHERE limit_id IN', ids),
+  ])
   for (const { id, held, definition } of limits) {
     const limit = states.get(id)
     if (limit !== undefined) limit.held = held
     if (definition !== null && now !== null) edges.set(id, staleBefore(JSON.parse(definition) as Window, now))
   }
-  const uses = await select<UseRow>(db, 'SELECT limit_id, bucket, used FROM limit_uses WHERE limit_id IN', ids)
   const stale = new Map<string, number[]>()
   for (const { limit_id, bucket, used } of uses) {
     if (bucket < (edges.get(limit_id) ?? -Infinity)) stale.set(limit_id, [...(stale.get(limit_id) ?? []), bucket])

@@ -158,7 +158,7 @@ export function listenPostgres(
   let timer: NodeJS.Timeout | undefined
   const again = (): void => {
     client = undefined
-    if (!closed) timer ??= setTimeout(open, 500).unref()
+    if (!closed) timer ??= setTimeout(() => void open(), 500).unref()
   }
   async function open(): Promise<void> {
     timer = undefined
@@ -199,6 +199,8 @@ function settings({ url, name = 'keystay' }: PostgresOptions, what: string): pg.
   return {
     connectionString: url,
     application_name: `${name} ${what}`,
+    // What is asked at once is sent at once.
+    pipeline: true,
     connectionTimeoutMillis: CONNECT_MS,
     query_timeout: ANSWER_MS,
     keepAlive: true,

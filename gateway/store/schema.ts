@@ -9,11 +9,11 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // fingerprint_key, vkey, policy, switches
     `CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)`,
 
-    // The ledger. `idx` is the place in the tree; null until a sequencer has given it one (at once on SQLite).
+    // The ledger. `idx` is the place in the tree: no second order, and no index beside it, which every entry would pay for.
     // `bytes` is what was hashed, to the byte; `leaf` is kept so that proofs and tiles need not read bytes again.
-    `CREATE TABLE entries (number {serial}, idx BIGINT UNIQUE, id TEXT NOT NULL UNIQUE, at BIGINT NOT NULL,
+    `CREATE TABLE entries (idx {integer} PRIMARY KEY, id TEXT NOT NULL, at BIGINT NOT NULL,
        kind TEXT NOT NULL, call TEXT, session TEXT, bytes TEXT NOT NULL, leaf TEXT NOT NULL)`,
-    `CREATE INDEX entries_call ON entries (call, number) WHERE call IS NOT NULL`,
+    `CREATE INDEX entries_call ON entries (call, idx) WHERE call IS NOT NULL`,
     `CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), size BIGINT NOT NULL, root TEXT NOT NULL,
        frontier TEXT NOT NULL, at BIGINT NOT NULL)`,
     // The frontier stands beside the note so that a start can show that the head continues what was signed.
@@ -78,8 +78,9 @@ export async function migrate(driver: Driver): Promise<void> {
 }
 
 const WORDS: { readonly [dialect in Driver['dialect']]: { readonly [word: string]: string } } = {
-  sqlite: { serial: 'INTEGER PRIMARY KEY', clustered: 'WITHOUT ROWID' },
-  postgres: { serial: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY' },
+  // SQLite's own row number, under our name.
+  sqlite: { integer: 'INTEGER', clustered: 'WITHOUT ROWID' },
+  postgres: { integer: 'BIGINT' },
 }
 
 /** PostgreSQL sorts by the database's language unless told otherwise; SQLite by bytes, and so does everything of ours. */

@@ -8,7 +8,7 @@ import { clockReader } from './clock.ts'
 import type { Clock, Reading } from './clock.ts'
 import { StoreFault } from './db.ts'
 import type { Driver, Reader } from './db.ts'
-import { continueFrom, createHead, newestCheckpoint, presentEntries, readHead, signHead } from './ledger.ts'
+import { continueFrom, createHead, endsWith, newestCheckpoint, readHead, signHead } from './ledger.ts'
 import type { Head } from './ledger.ts'
 import type { LimitNow } from './limits.ts'
 import { readMeta, readValues, writeValues } from './meta.ts'
@@ -172,9 +172,10 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     const failed = faulted(fault)
     try {
       const reader = await reopen()
-      const present = await presentEntries(reader, folded.entries)
+      const { entries, head } = folded
+      const isThere = entries.length > 0 && (await endsWith(reader, head.frontier.size, entries))
       await reader.close()
-      if (folded.entries.length > 0 && present === folded.entries.length) return accept(folded, changed)
+      if (isThere) return accept(folded, changed)
       return folded.results.map(() => failed)
     } catch (error) {
       stop(`what became of a commit cannot be read back: ${messageOf(error)}`)

@@ -8,7 +8,7 @@ import type { Audit, CallTrace, Report } from './audit.ts'
 import type { Db, Reader } from './db.ts'
 import { hex } from './ledger.ts'
 import { readValues } from './meta.ts'
-import { readSqlite } from './sqlite.ts'
+import { openReader } from './open-reader.ts'
 
 export type { Report } from './audit.ts'
 
@@ -23,12 +23,12 @@ export type Progress = (rows: number) => void
  * and checkpoints with their signatures, ids and dates, the bodies against their salted digests, and the calls against
  * their last entries.
  *
+ * @param store `sqlite:FILE`, `postgres://…`, or a file of SQLite.
  * @param publicKey a C2SP verifier key; without it the one that the store names, which whoever wrote the store chose.
  * @throws Error when there is no store to read; whatever is wrong inside it is a problem of the report.
  */
-export async function verifyStore(file: string, publicKey?: string, progress: Progress = () => {}): Promise<Report> {
-  if (!existsSync(file)) throw new Error(`there is no store at ${file}`)
-  const reader = readSqlite(file)
+export async function verifyStore(store: string, publicKey?: string, progress: Progress = () => {}): Promise<Report> {
+  const reader = openReader(store)
   try {
     return await verifyReader(reader, publicKey, progress)
   } finally {
@@ -44,7 +44,7 @@ export function verifyReader(reader: Reader, publicKey?: string, progress: Progr
       'SELECT note, size, frontier FROM checkpoints ORDER BY size DESC',
     )
     const audit = auditWith(vkey, heads)
-    await auditEntries(db, audit, progress)
+    await auditEntries(db, BYTES[reader.dialect], audit, progress)
     const size = await auditHead(db, audit)
     await auditBodies(db, audit)
     await auditCalls(db, audit)
@@ -52,14 +52,14 @@ export function verifyReader(reader: Reader, publicKey?: string, progress: Progr
   })
 }
 
-async function auditEntries(db: Db, audit: Audit, progress: Progress): Promise<void> {
-  const [loose] = await db.all<{ count: number }>('SELECT COUNT(*) AS count FROM entries WHERE idx IS NULL')
-  if (loose !== undefined && loose.count > 0) audit.problem(`${loose.count} entries have no place in the tree`)
+/** Text that is no longer UTF-8 would be read as something that was never stored. */
+const BYTES = { sqlite: 'CAST(bytes AS BLOB)', postgres: `convert_to(bytes, 'UTF8')` } as const
+
+async function auditEntries(db: Db, bytes: string, audit: Audit, progress: Progress): Promise<void> {
   let last = -1
   for (;;) {
-    // As bytes: text that is no longer UTF-8 would be read as something that was never stored.
     const rows = await db.all<EntryRow>(
-      `SELECT idx, id, at, kind, call, leaf, CAST(bytes AS BLOB) AS bytes FROM entries
+      `SELECT idx, id, at, kind, call, leaf, ${bytes} AS bytes FROM entries
         WHERE idx > $1 ORDER BY idx LIMIT ${PAGE}`,
       [last],
     )

@@ -61,7 +61,10 @@ export async function startCutting(server: number): Promise<CuttingProxy> {
     hold(now) {
       held = now
       for (const { client, upstream } of wires) {
-        for (const socket of [client, upstream]) held ? socket.pause() : socket.resume()
+        for (const socket of [client, upstream]) {
+          if (held) socket.pause()
+          else socket.resume()
+        }
       }
     },
     get cuts() {

@@ -1,11 +1,12 @@
 import { serve } from '../../gateway/main.ts'
 import { dieAt } from './die.ts'
 
-/** A gateway as a process of its own, which dies at a step: `node gateway-process.ts DIR POLICIES`. */
-const [, , dir = '', policies = ''] = process.argv
+/** A gateway as a process of its own, which dies at a step: `node gateway-process.ts DIR POLICIES [STORE]`. */
+const [, , dir = '', policies = '', store = `sqlite:${dir}/keystay.db`] = process.argv
 const running = await serve({
   policies,
-  store: `sqlite:${dir}/keystay.db`,
+  store,
+  ledgerKey: `file://${dir}/keystay.db.ledger-key`,
   listen: '127.0.0.1:0',
   adminListen: '127.0.0.1:0',
   secrets: 'env:',

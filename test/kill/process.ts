@@ -18,9 +18,18 @@ export interface GatewayProcess extends ReturnType<typeof clientOf> {
   stop(): Promise<void>
 }
 
+export interface Where {
+  readonly dir: string
+  readonly policies: string
+  /** In `dir` on SQLite unless said. */
+  readonly store?: string
+}
+
+let gateways = 0
+
 /** Starts a gateway in a process of its own on the store in `dir`. */
-export async function gatewayProcess(where: { dir: string; policies: string }): Promise<GatewayProcess> {
-  const armed = join(where.dir, 'die')
+export async function gatewayProcess(where: Where): Promise<GatewayProcess> {
+  const armed = join(where.dir, `die-${++gateways}`)
   await rm(armed, { force: true })
   const child = spawned(where, armed)
   let errors = ''
@@ -50,11 +59,7 @@ export async function gatewayProcess(where: { dir: string; policies: string }): 
 }
 
 /** Starts a gateway that dies at a step of its start or recovery. @returns true if it did. */
-export async function dyingProcess(
-  where: { dir: string; policies: string },
-  die: string,
-  ms: number,
-): Promise<boolean> {
+export async function dyingProcess(where: Where, die: string, ms: number): Promise<boolean> {
   const armed = join(where.dir, 'die')
   await writeFile(armed, die)
   const child = spawned(where, armed)
@@ -64,9 +69,10 @@ export async function dyingProcess(
   return child.signalCode === 'SIGKILL'
 }
 
-function spawned(where: { dir: string; policies: string }, armed: string): ChildProcess {
+function spawned(where: Where, armed: string): ChildProcess {
   const file = new URL('./gateway-process.ts', import.meta.url).pathname
-  return spawn(process.execPath, [file, where.dir, where.policies], {
+  const store = where.store === undefined ? [] : [where.store]
+  return spawn(process.execPath, [file, where.dir, where.policies, ...store], {
     env: {
       ...process.env,
       KEYSTAY_TEST_KEY: BACKEND_KEY,

@@ -1,6 +1,16 @@
 /** One line of `doctor`: what was looked at, how it is, and, where it is not well, the one thing to do. */
 export interface Finding {
-  readonly check: 'node' | 'clock' | 'ports' | 'store' | 'ledger' | 'secrets' | 'policy' | 'backends' | 'keys'
+  readonly check:
+    | 'node'
+    | 'clock'
+    | 'ports'
+    | 'store'
+    | 'ledger'
+    | 'limits'
+    | 'secrets'
+    | 'policy'
+    | 'backends'
+    | 'keys'
   readonly level: 'ok' | 'warn' | 'fail'
   readonly message: string
   readonly fix: string | null

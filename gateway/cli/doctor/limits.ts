@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs'
+import { storeAddress } from '../../store/address.ts'
+import { auditLimits } from '../../store/limit-audit.ts'
+import { openReader } from '../../store/open-reader.ts'
+import { progress } from '../progress.ts'
+import { fail, ok, why } from './finding.ts'
+import type { Finding } from './finding.ts'
+
+const FIX =
+  'Stop the gateway and keep the store as it is: something else than the gateway wrote to it. keystay ledger verify says whether the entries stand'
+
+/** Every limit recomputed from the entries of the ledger, against the tables that decide: each that differs is named. */
+export async function checkLimits(store: string): Promise<Finding[]> {
+  const address = storeAddress(store)
+  if (address === null || (address.kind === 'sqlite' && !existsSync(address.file))) return []
+  const reader = openReader(store)
+  try {
+    const { limits, differing } = await reader.snapshot((db) => auditLimits(db, progress('entries added up')))
+    if (differing.length === 0) {
+      const count = `${limits} limit${limits === 1 ? '' : 's'}`
+      return [ok('limits', `${count}: as the entries of the ledger add up`)]
+    }
+    return differing.map(({ limit, name, what }) =>
+      fail('limits', `${name === '' ? limit : `${name} (${limit})`}: ${what}`, FIX),
+    )
+  } catch (error) {
+    return [fail('limits', why(error), FIX)]
+  } finally {
+    await reader.close()
+  }
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { verifyStore } from '../../gateway/store/verify.ts'
+import { startCutting } from '../backends/cutting-proxy.ts'
+import type { CuttingProxy } from '../backends/cutting-proxy.ts'
+import { startLying } from '../backends/lying.ts'
+import type { LyingBackend } from '../backends/lying.ts'
+import { startPostgres } from '../backends/postgres.ts'
+import type { Database } from '../backends/postgres.ts'
+import { gatewayProcess } from '../kill/process.ts'
+import { company, writePolicies } from './company.ts'
+import { house } from './gateway.ts'
+import type { House } from './gateway.ts'
+
+describe('two replicas on one PostgreSQL', function () {
+  this.timeout(60_000)
+  let server: Database
+  let proxy: CuttingProxy
+  let backends: { pay: LyingBackend; shop: LyingBackend; blind: LyingBackend }
+  let where: Awaited<ReturnType<typeof company>>
+  let store: string
+  let one: House
+  let other: House
+
+  const replica = (url = store): Promise<House> =>
+    house(where, { store: url, ledgerKey: `file://${join(where.dir, 'keystay.db.ledger-key')}`, lookEvery_ms: 50 })
+  const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
+    for (let tries = 0; tries < 200; tries++) {
+      if (await holds()) return
+      await sleep(50)
+    }
+    assert.fail(`it never came: ${what}`)
+  }
+  const paid = (charge: string): number => backends.pay.effects.filter(({ body }) => body['charge'] === charge).length
+
+  before(async () => {
+    server = await startPostgres(['log_statement=none'])
+    proxy = await startCutting(server.port)
+  })
+  after(async () => {
+    await proxy?.close()
+    await server?.stop()
+  })
+  beforeEach(async () => {
+    backends = {
+      pay: await startLying(),
+      shop: await startLying({ idempotency: false }),
+      blind: await startLying({ idempotency: false }),
+    }
+    where = await company({ pay: backends.pay.url, shop: backends.shop.url, blind: backends.blind.url })
+    store = await server.fresh()
+    one = await replica(store.replace(/:\d+\//, `:${proxy.port}/`))
+    other = await replica()
+  })
+  afterEach(async () => {
+    await Promise.all([one?.stop(), other?.stop()])
+    const report = await verifyStore(store)
+    assert.deepEqual(report.problems, [])
+    await Promise.all(Object.values(backends).map((backend) => backend.close()))
+    await where.remove()
+  })
+
+  it('answer for each other’s calls, sessions and holds', async () => {
+    const token = await one.token()
+    const input = { charge: 'ch_1', amount: 700 }
+    const done = await one.call(token, 'pay.refund', input, 'k1')
+    const again = await other.call(token, 'pay.refund', input, 'k1')
+    assert.deepEqual([again.body.call, again.headers.get('idempotency-replayed')], [done.body.call, 'true'])
+    assert.equal((await other.call(token, 'pay.refund', { ...input, amount: 1 }, 'k1')).body.code, 'key_reused')
+    assert.equal(paid('ch_1'), 1)
+
+    const held = await one.call(token, 'pay.refund', { charge: 'ch_2', amount: 6000 }, 'k2')
+    const waiting = one.show(token, held.body.call, 20)
+    const began = performance.now()
+    // People's tokens are those of one replica's demo issuer; the story is the same at both.
+    assert.equal((await other.approve('dana', held.body.call)).body.status, 'done')
+    assert.equal((await waiting).body.status, 'done')
+    assert.ok(performance.now() - began < 5000)
+  })
+
+  it('let exactly ten of 400 through a budget with room for ten, whoever is asked', async () => {
+    const [mine, yours] = [await one.token(), await other.token()]
+    const answers = await Promise.all(
+      Array.from({ length: 400 }, (_, n) => {
+        const [gate, token] = n % 2 === 0 ? [one, mine] : [other, yours]
+        return gate.call(token, 'pay.refund', { charge: `ch_${n}`, amount: 5000 }, `k-${n}`)
+      }),
+    )
+    assert.equal(backends.pay.effects.length, 10)
+    assert.equal(answers.filter(({ status }) => status === 200).length, 10)
+  })
+
+  it('do one thing for one key, however often both are asked at once', async () => {
+    const token = await one.token()
+    const input = { charge: 'ch_same', amount: 100 }
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => (n % 2 === 0 ? one : other).call(token, 'pay.refund', input, 'same')),
+    )
+    assert.equal(paid('ch_same'), 1)
+    assert.deepEqual([...new Set(answers.map(({ status, body }) => `${status} ${body.status}`))], ['200 done'])
+    assert.equal(new Set(answers.map(({ body }) => body.call)).size, 1)
+  })
+
+  it('obey what people say at either of them', async () => {
+    const token = await one.token()
+    await other.admin('sam', 'PUT', '/admin/v1/switches/role:agent', { on: true, reason: 'a test' })
+    const frozen = await one.call(token, 'pay.refund', { charge: 'ch_3', amount: 100 }, 'k3')
+    assert.equal(frozen.body.code, 'frozen')
+    await one.admin('sam', 'PUT', '/admin/v1/switches/role:agent', { on: false, reason: 'a test' })
+    assert.equal((await other.call(token, 'pay.refund', { charge: 'ch_3', amount: 100 }, 'k3')).status, 200)
+  })
+
+  it('follow the policy that was loaded last, with limits that were seeded while both admit', async () => {
+    const token = await one.token()
+    for (const n of [1, 2]) {
+      const answer = await (n === 1 ? one : other).call(
+        token,
+        'pay.refund',
+        { charge: `ch_${n}`, amount: 4000 },
+        `s${n}`,
+      )
+      assert.equal(answer.status, 200)
+    }
+    // Another window is another limit: it begins with what was spent today.
+    const roles = await readFile(join(where.policies, 'roles/agent.yaml'), 'utf8')
+    await writePolicies(where.policies, {
+      'roles/agent.yaml': roles.replace('500.00 USD per day', '100.00 USD per rolling 24h'),
+    })
+    await until('both decide by the new policy', () => {
+      const digests = [one, other].map(({ running }) => running.policyDigest)
+      return digests[0] === digests[1] && one.log.some((line) => /policy changed/.test(line))
+    })
+    const more = await Promise.all(
+      [one, other].map((gate, n) => gate.call(token, 'pay.refund', { charge: `ch_${n + 5}`, amount: 2000 }, `t${n}`)),
+    )
+    assert.deepEqual(more.map(({ status }) => status).sort(), [200, 403])
+  })
+
+  it('lose nothing and do nothing twice where a connection is cut at COMMIT', async () => {
+    const token = await other.token()
+    for (const [n, cut] of (['before', 'after', 'before', 'after'] as const).entries()) {
+      const key = `cut-${n}`
+      const input = { charge: `ch_cut${n}`, amount: 100 }
+      proxy.cutCommit(cut)
+      await one.call(token, 'pay.refund', input, key)
+      await until('it is cut', () => proxy.cuts > n)
+      await until('the same key gives the outcome', async () => {
+        return (await other.call(token, 'pay.refund', input, key)).body.status === 'done'
+      })
+      assert.equal(paid(`ch_cut${n}`), 1)
+    }
+  })
+
+  it('say 503 while the database cannot be reached, and go on when it can', async () => {
+    const token = await other.token()
+    proxy.hold(true)
+    proxy.cutAll()
+    const input = { charge: 'ch_gone', amount: 100 }
+    const gone = await one.call(token, 'pay.refund', input, 'gone')
+    assert.deepEqual([gone.status, gone.body.code], [503, 'ledger_unavailable'])
+    assert.equal(paid('ch_gone'), 0)
+    await until('it is not ready', async () => (await one.agent('/readyz')).status === 503)
+    proxy.hold(false)
+    await until('it is ready', async () => (await one.agent('/readyz')).status === 200)
+    assert.equal((await one.call(token, 'pay.refund', input, 'gone')).status, 200)
+    assert.equal(paid('ch_gone'), 1)
+  })
+
+  it('take over what a replica that was killed has left', async () => {
+    const gate = await gatewayProcess({ ...where, store })
+    const token = await other.token()
+    const key = (n: string): { charge: string; amount: number } => ({ charge: `ch_${n}`, amount: 100 })
+    await gate.arm('attempt.answered', 1)
+    await gate.call(token, 'pay.refund', key('killed'), 'killed').catch(() => null)
+    assert.equal(await gate.died(5000), true)
+    assert.equal(paid('ch_killed'), 1)
+    const answer = await other.call(token, 'pay.refund', key('killed'), 'killed', { prefer: 'wait=20' })
+    assert.deepEqual([answer.body.status, paid('ch_killed')], ['done', 1])
+  })
+})
