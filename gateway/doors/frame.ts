@@ -45,8 +45,7 @@ export function frame(parts: DoorParts, routes: (route: Route) => readonly Reque
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').enable('strict routing')
   app.set('query parser', false)
   const route: Route = (answer) => async (request, response) => send(request, response, await answer(request))
-  // Paths are exact and no two routers share one: the order is that of use.
-  app.use(securityHeaders, edge, ...routes(route), health(parts.gateway, route))
+  app.use(securityHeaders, edge, health(parts.gateway, route), ...routes(route))
   app.use(() => {
     throw noSuchRoute()
   })

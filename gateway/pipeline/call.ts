@@ -23,7 +23,7 @@ import { waited } from './wait.ts'
 /**
  * The one path. Every call walks it once, in one direction, whatever door it came by:
  *
- *   granted → valid → key looked up → cheap refusals → facts gathered → weighed
+ *   granted → valid → key looked up (before a backend is asked) → cheap refusals → facts gathered → weighed
  *   → tx 1: admitted, reserved, intent written → executed → tx 2: settled → reply
  *
  * @throws Problem for what is no call's state: 503 before anything was written, key_required.
@@ -53,7 +53,12 @@ export async function call(house: House, session: Session, request: CallRequest)
   const fingerprint = house.store.fingerprint(canonicalize(input) ?? '')
   const known: Known = { action, input, keyed: { key, fingerprint } }
 
-  const bound = key === null ? null : await house.store.callByKey(session.principal, session.role, action.name, key)
+  // A bound key answers first, whatever else says no. The deciding transaction looks it up; here only what asks a backend,
+  // or turns the call away without asking the ledger, must know before.
+  const lookUp = async () =>
+    key === null ? null : house.store.callByKey(session.principal, session.role, action.name, key)
+  const away = house.stopping || house.restored != null || house.places.isFull(action.backend)
+  const bound = away || action.facts.length > 0 ? await lookUp() : null
   if (bound !== null) return repeat(house, asked, bound, fingerprint, known)
   if (house.stopping) throw new Problem('overloaded', 'The gateway is stopping. Nothing was sent and the key is free.')
   if (action.effect !== 'read') refuseWhileRestored(house)
@@ -94,7 +99,12 @@ export async function call(house: House, session: Session, request: CallRequest)
       timeout_ms: timeoutOf(considered.policy, plan.backend),
     }
     const write = () => house.quiet.enter(() => house.store.write(operation))
-    const admitted = await inPlace(house.places, plan.backend, write)
+    const admitted = await inPlace(house.places, plan.backend, write).catch(async (error: unknown) => {
+      // Who asked before has an answer also while nothing can be written.
+      const call = await lookUp()
+      if (call === null || call.id === asked.id) throw error
+      return { kind: 'bound', call, same: call.fingerprint === fingerprint } as const
+    })
     house.step('call.admitted')
     if (admitted.kind === 'stale') await untilFollowed(house)
     else return entered(house, asked, admitted, known, operation.bodies.request)

@@ -230,6 +230,14 @@ function parse(bytes: Uint8Array): ParsedEntry | null {
   }
 }
 
+/** What one entry says of its call. @throws where it is none. */
+export function traceOf(bytes: string): CallTrace {
+  const parsed = parse(Buffer.from(bytes))
+  if (parsed === null) throw new Error('an entry cannot be read')
+  const { kind, outcome, id, digests } = parsed
+  return { kind, outcome, entry: id, digests: new Map(digests) }
+}
+
 function textsOf(digests: object): (readonly [string, string])[] {
   return Object.entries(digests).flatMap(([name, digest]) =>
     typeof digest === 'string' ? [[name, digest] as const] : [],

@@ -152,7 +152,7 @@ async function load(
     callsByKeys(
       db,
       every(({ keys }) => keys),
-    ).then((bound) => [...bound.values()]),
+    ),
     callsByIds(
       db,
       every(({ calls }) => calls),

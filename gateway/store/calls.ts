@@ -2,6 +2,7 @@ import { BODY_NAMES } from '../core/entry.ts'
 import type { Bodies, Call } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
 import type { Touches } from '../core/working.ts'
+import { textOf } from './call-text.ts'
 import { insert, select } from './db.ts'
 import type { Db, Param } from './db.ts'
 import type { CallFilter } from './store.ts'
@@ -20,28 +21,10 @@ export async function callsByIds(db: Db, ids: readonly string[]): Promise<Call[]
 
 type Key = NonNullable<Touches['keys']>[number]
 
-/** The calls that these request keys name (R1), by keyName. */
-export async function callsByKeys(db: Db, keys: readonly Key[]): Promise<Map<string, Call>> {
-  const found = new Map<string, Call>()
-  if (keys.length === 0) return found
-  const wanted = new Set(keys.map(({ principal, role, action, key }) => keyName(principal, role, action, key)))
-  const groups = Map.groupBy(keys, ({ principal, role, action }) => JSON.stringify([principal, role, action]))
-  for (const group of groups.values()) {
-    const { principal, role, action } = group[0] as Key
-    const list = [...new Set(group.map(({ key }) => key))]
-    // The three go in front as literals of the same statement: `IN` of single columns uses the index in both databases.
-    const rows = await db.all<CallRow>(
-      `SELECT data FROM calls WHERE bound = 1 AND principal = $1 AND role = $2 AND action = $3 AND key IN (${list
-        .map((_, index) => `$${index + 4}`)
-        .join(', ')})`,
-      [principal, role, action, ...list],
-    )
-    for (const call of rows.map(parse)) {
-      const name = keyName(call.principal, call.role, call.action, call.key ?? '')
-      if (wanted.has(name)) found.set(name, call)
-    }
-  }
-  return found
+/** The calls that these request keys name (R1). */
+export async function callsByKeys(db: Db, keys: readonly Key[]): Promise<Call[]> {
+  const names = new Set(keys.map(({ principal, role, action, key }) => keyName(principal, role, action, key)))
+  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE binds IN', [...names])).map(parse)
 }
 
 /** One key alone, asked on every request: the same statement each time. */
@@ -52,10 +35,9 @@ export async function callByKey(
   action: string,
   key: string,
 ): Promise<Call | null> {
-  const [row] = await db.all<CallRow>(
-    'SELECT data FROM calls WHERE bound = 1 AND principal = $1 AND role = $2 AND action = $3 AND key = $4',
-    [principal, role, action, key],
-  )
+  const [row] = await db.all<CallRow>('SELECT data FROM calls WHERE binds = $1', [
+    keyName(principal, role, action, key),
+  ])
   return row === undefined ? null : parse(row)
 }
 
@@ -133,14 +115,18 @@ export async function writeCalls(db: Db, changed: readonly Call[], isNew: (id: s
 }
 
 const HEAD = `INSERT INTO calls
-  (id, state, action, role, principal, session, key, bound, created_at, expires_at, data) VALUES`
+  (id, state, action, role, principal, session, key, binds, created_at, expires_at, data) VALUES`
 const UPDATE = `ON CONFLICT (id) DO UPDATE SET
-  state = excluded.state, bound = excluded.bound, expires_at = excluded.expires_at, data = excluded.data`
+  state = excluded.state, binds = excluded.binds, expires_at = excluded.expires_at, data = excluded.data`
+
+/** The key that names this call, as it is looked up; null for one that leaves its key free. */
+export function boundName({ bound, principal, role, action, key }: Call): string | null {
+  return bound && key !== null ? keyName(principal, role, action, key) : null
+}
 
 function columns(call: Call): Param[] {
-  const { id, state, action, role, principal, session, key, bound, created_at, expires_at } = call
-  const data = JSON.stringify(call)
-  return [id, state, action, role, principal, session, key, Number(bound), created_at, expires_at, data]
+  const { id, state, action, role, principal, session, key, created_at, expires_at } = call
+  return [id, state, action, role, principal, session, key, boundName(call), created_at, expires_at, textOf(call)]
 }
 
 function parse({ data }: CallRow): Call {

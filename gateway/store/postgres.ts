@@ -255,7 +255,29 @@ function dbOn(client: pg.ClientBase): Db {
     all: async <Row>(sql: string, params: readonly Param[] = []) =>
       (await query(client, statement(sql, params))).rows as Row[],
     run: async (sql, params = []) => (await query(client, statement(sql, params))).rowCount ?? 0,
+    async insert(head, rows, tail) {
+      const { text, columns } = insertion(head, tail)
+      const records = rows.map((row) =>
+        Object.fromEntries(columns.map((column, place) => [column, row[place] ?? null])),
+      )
+      await query(client, statement(text, [JSON.stringify(records)]))
+    },
   }
+}
+
+/** The statement of a head and tail, and its columns. */
+const insertions = new Map<string, { readonly text: string; readonly columns: readonly string[] }>()
+
+/** One parameter for all rows: the statement is planned once, and the table says what types the columns have. */
+function insertion(head: string, tail: string) {
+  const known = insertions.get(`${head}${tail}`)
+  if (known !== undefined) return known
+  const [, table = '', list = ''] = /^INSERT INTO (\w+)\s*\(([^)]+)\)\s*VALUES$/.exec(head) ?? []
+  const columns = list.split(',').map((column) => column.trim())
+  const from = `json_populate_recordset(NULL::${table}, $1::json)`
+  const made = { text: `INSERT INTO ${table} (${list}) SELECT ${list} FROM ${from} ${tail}`, columns }
+  insertions.set(`${head}${tail}`, made)
+  return made
 }
 
 function query(client: pg.ClientBase, what: string | pg.QueryConfig): Promise<pg.QueryResult> {

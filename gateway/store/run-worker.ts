@@ -2,9 +2,10 @@ import type { Signer } from '../core/checkpoint-note.ts'
 import { fold, touches } from '../core/fold.ts'
 import type { Operation } from '../core/operations.ts'
 import type { Folding } from './batch.ts'
+import { textOf } from './call-text.ts'
 import { randomSource } from './random.ts'
 import { openSequencer } from './sequencer.ts'
-import type { Batched, Sequencer } from './sequencer.ts'
+import type { Answer, Batched, Sequencer } from './sequencer.ts'
 import { openSqlite, readSqlite } from './sqlite.ts'
 
 /** Signs the head, and sees the clock jump, at least once a second. */
@@ -88,7 +89,7 @@ export function runWorker(
 
   async function run(operations: readonly Operation[]): Promise<void> {
     if (sequencer === undefined) return
-    say({ did: 'run', batched: await sequencer.run(operations) })
+    port.postMessage(answersText(await sequencer.run(operations)))
     step('batch.answered')
     await sequencer.tidyIfDue()
   }
@@ -104,4 +105,15 @@ export function runWorker(
     say({ did: 'close' })
     port.close()
   }
+}
+
+/** What JSON.stringify would make of `{ did: 'run', batched }`, from the texts of calls that are there already. */
+function answersText({ answers, ...rest }: Batched): string {
+  return `{"did":"run","batched":{"answers":[${answers.map(answerText).join(',')}],${JSON.stringify(rest).slice(1)}}`
+}
+
+function answerText(answer: Answer): string {
+  if (!answer.ok || !('call' in answer.result)) return JSON.stringify(answer)
+  const { call, ...result } = answer.result
+  return `{"ok":true,"result":{"call":${textOf(call)},${JSON.stringify(result).slice(1)}}`
 }

@@ -20,10 +20,11 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE TABLE checkpoints (size BIGINT PRIMARY KEY, at BIGINT NOT NULL, frontier TEXT NOT NULL, note TEXT NOT NULL)`,
 
     `CREATE TABLE calls (id TEXT PRIMARY KEY, state TEXT NOT NULL, action TEXT NOT NULL, role TEXT NOT NULL,
-       principal TEXT NOT NULL, session TEXT NOT NULL, key TEXT, bound INTEGER NOT NULL, created_at BIGINT NOT NULL,
+       principal TEXT NOT NULL, session TEXT NOT NULL, key TEXT, binds TEXT, created_at BIGINT NOT NULL,
        expires_at BIGINT, data TEXT NOT NULL)`,
     // R1, and never deleted (R8). The fold looks the key up first; this is what stands when the fold has a bug.
-    `CREATE UNIQUE INDEX calls_key ON calls (principal, role, action, key) WHERE bound = 1`,
+    // `binds` is principal, role, action and key in one, while the key names this call.
+    `CREATE UNIQUE INDEX calls_key ON calls (binds) WHERE binds IS NOT NULL`,
     `CREATE INDEX calls_principal ON calls (principal, id)`,
     `CREATE INDEX calls_role ON calls (role, action, id)`,
     `CREATE INDEX calls_session ON calls (session, id)`,

@@ -5,6 +5,7 @@ import { rootOf } from '../core/merkle.ts'
 import type { Bodies, Call } from '../core/types.ts'
 import { auditWith } from './audit.ts'
 import type { Audit, CallTrace, Report } from './audit.ts'
+import { boundName } from './calls.ts'
 import type { Db, Reader } from './db.ts'
 import { hex } from './ledger.ts'
 import { readValues } from './meta.ts'
@@ -112,7 +113,7 @@ async function auditCalls(db: Db, audit: Audit): Promise<void> {
   let rows: CallRow[]
   const found = new Set<string>()
   do {
-    rows = await db.all<CallRow>(`SELECT id, state, bound, data FROM calls WHERE id > $1 ORDER BY id LIMIT ${PAGE}`, [
+    rows = await db.all<CallRow>(`SELECT id, state, binds, data FROM calls WHERE id > $1 ORDER BY id LIMIT ${PAGE}`, [
       last,
     ])
     for (const row of rows) {
@@ -125,14 +126,14 @@ async function auditCalls(db: Db, audit: Audit): Promise<void> {
   for (const id of audit.calls.keys()) if (!found.has(id)) audit.problem(`the call ${id} of the ledger has no row`)
 }
 
-function wrongWith(row: CallRow, trace: CallTrace | undefined): string | null {
+export function wrongWith(row: CallRow, trace: CallTrace | undefined): string | null {
   let call: Call
   try {
     call = JSON.parse(row.data) as Call
   } catch {
     return 'cannot be read'
   }
-  if (call.id !== row.id || call.state !== row.state || Number(call.bound) !== row.bound)
+  if (call.id !== row.id || call.state !== row.state || boundName(call) !== row.binds)
     return 'differs from its own columns'
   if (trace === undefined) return 'is not in the ledger'
   if (call.entry !== trace.entry) return `does not stand on its last entry ${trace.entry}`
@@ -224,9 +225,9 @@ interface EntryRow {
   readonly leaf: string
   readonly bytes: Uint8Array
 }
-interface CallRow {
+export interface CallRow {
   readonly id: string
   readonly state: string
-  readonly bound: number
+  readonly binds: string | null
   readonly data: string
 }

@@ -84,7 +84,8 @@ function want(kind: Want['kind'], limit: string, max: number): Want {
   }
 }
 
-function admit(session: string): Admit {
+/** One reservation of a cent. */
+export function admit(session: string, limit = 'lim_budget'): Admit {
   const call = id('call')
   return {
     op: 'admit',
@@ -103,7 +104,7 @@ function admit(session: string): Admit {
       cost: { unit: 'USD', amount: 1 },
       summary: 'Refund 0.01 USD',
       request: { POST: '/v1/refunds', form: { amount: 1, metadata: { keystay_call: call } } },
-      want: [want('budget', 'lim_budget', 2 ** 50)],
+      want: [want('budget', limit, 2 ** 50)],
       need: [],
       deny: [],
       reported: [],
@@ -127,7 +128,7 @@ function admit(session: string): Admit {
   }
 }
 
-function issue(): IssueSession {
+export function issue(): IssueSession {
   const session = id('ses')
   const whose = { role: 'agent', principal: 'demo:bot', requester: 'demo:bot', acting_for: null, attributes: {} }
   const proof = { token_hash: session, issuer: 'demo', jti: null, proof: '', policy: '', prompt: null }

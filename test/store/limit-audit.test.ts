@@ -18,7 +18,7 @@ grants:
   pay.look: { rate: 20 per hour }
   pay.refund:
     max: 200.00 USD
-    budget: { name: daily, limit: ${limit} per day }
+    budget: { name: daily, limit: ${limit} }
     rate: 30 per hour
     approval: { above: 50.00 USD, by: 1 of finance, expires: 4h }
   shop.order: { serialize: input.item }
@@ -34,7 +34,10 @@ describe('the limits, added up from the entries', function () {
 
   before(async () => {
     pay = await startLying({ idempotency: false })
-    where = await company({ pay: pay.url, shop: pay.url, blind: pay.url }, { 'roles/agent.yaml': ROLE('500.00 USD') })
+    where = await company(
+      { pay: pay.url, shop: pay.url, blind: pay.url },
+      { 'roles/agent.yaml': ROLE('500.00 USD per day') },
+    )
     store = `sqlite:${join(where.dir, 'keystay.db')}`
     gate = await house(where, { lookEvery_ms: 20 })
     const token = await gate.token()
@@ -48,7 +51,7 @@ describe('the limits, added up from the entries', function () {
     await refund(90_000, 'too-much')
     await refund(0, 'no-amount')
     await gate.call(token, 'no.such.action', {}, 'x')
-    pay.lie({ kind: 'status_without', status: 402, method: 'POST' })
+    pay.lie({ kind: 'status_without', status: 404, method: 'POST' })
     await refund(500, 'refused')
     pay.lie({ kind: 'status_with', status: 500, method: 'POST' })
     await gate.call(token, 'blind.note', { text: 'x' }, 'for-people', { prefer: 'wait=1' })
@@ -61,28 +64,25 @@ describe('the limits, added up from the entries', function () {
     await where.remove()
   })
 
-  /** What the check says with this one change made to the tables, which is taken back. */
+  let copies = 0
+  /** What the check says of a copy with this one change made to its tables. */
   const withChange = async (change: string): Promise<string[]> => {
-    const database = new DatabaseSync(join(where.dir, 'keystay.db'))
-    try {
-      database.exec(
-        'CREATE TABLE kept_limits AS SELECT * FROM limits; CREATE TABLE kept_uses AS SELECT * FROM limit_uses',
-      )
-      equal(Number(database.prepare(change).run().changes) > 0, true, `nothing changed: ${change}`)
-      return (await checkLimits(store)).map(({ level, message }) => `${level} ${message}`)
-    } finally {
-      database.exec(
-        'DELETE FROM limits; INSERT INTO limits SELECT * FROM kept_limits; DELETE FROM limit_uses; INSERT INTO limit_uses SELECT * FROM kept_uses; DROP TABLE kept_limits; DROP TABLE kept_uses',
-      )
-      database.close()
-    }
+    const file = join(where.dir, `copy-${++copies}.db`)
+    const served = new DatabaseSync(join(where.dir, 'keystay.db'))
+    served.exec(`VACUUM INTO '${file}'`)
+    served.close()
+    const database = new DatabaseSync(file)
+    database.exec('PRAGMA journal_mode = WAL')
+    ok(Number(database.prepare(change).run().changes) > 0, `nothing changed: ${change}`)
+    database.close()
+    return (await checkLimits(`sqlite:${file}`)).map(({ level, message }) => `${level} ${message}`)
   }
   const USED = `limit_id = (SELECT limit_id FROM limit_uses WHERE used = 9200)`
 
   it('are those that decide, beside a running gateway', async () => {
     const [found] = await checkLimits(store)
     deepEqual([found?.level, found?.check], ['ok', 'limits'], found?.message)
-    match(found?.message ?? '', /^\d+ limits: as the entries of the ledger add up$/)
+    match(found?.message ?? '', /^\d+ limits as the entries of the ledger add up, \d+ calls as their last entries say$/)
   })
 
   for (const [what, change, says] of [
@@ -118,6 +118,11 @@ describe('the limits, added up from the entries', function () {
       /^fail daily .*: entries move it, and it has no row$/,
     ],
     [
+      'nothing wrong, and a call in another state than its last entry says',
+      `UPDATE calls SET state = 'done', data = replace(data, '"state":"held"', '"state":"done"') WHERE state = 'held'`,
+      /^fail the call call_\w+ is done after call\.held$/,
+    ],
+    [
       'a limit of nothing',
       `INSERT INTO limits VALUES ('lim_x', 1, NULL)`,
       /^fail lim_x: held is 1, and the entries say 0$/,
@@ -132,9 +137,7 @@ describe('the limits, added up from the entries', function () {
 
   it('takes what a policy says of a limit that it makes new, and no more', async () => {
     const { policyDigest: before } = gate.running
-    await writePolicies(where.policies, {
-      'roles/agent.yaml': ROLE('400.00 EUR or 600.00 USD').replace('daily', 'each-day'),
-    })
+    await writePolicies(where.policies, { 'roles/agent.yaml': ROLE('500.00 USD per rolling 24h') })
     for (let n = 0; gate.running.policyDigest === before && n < 100; n++) await sleep(50)
     ok(gate.running.policyDigest !== before, gate.log.join('\n'))
     const fine = await checkLimits(store)
@@ -145,6 +148,6 @@ describe('the limits, added up from the entries', function () {
     equal(twice?.['count'], 2, 'the new limit began with what calls took')
     const said = await withChange(`UPDATE limit_uses SET used = 9300 WHERE used = 9200`)
     equal(said.length, 2)
-    match(said.join('\n'), /each-day .* is 9300, and the entries say 0/)
+    match(said.join('\n'), /daily .* is 9300, and the entries say 0/)
   })
 })

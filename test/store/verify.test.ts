@@ -241,7 +241,7 @@ describe('a store that was tampered with', () => {
     ],
     [
       'a call that was put in',
-      `INSERT INTO calls SELECT 'call_x', state, action, role, principal, session, key, bound, created_at, expires_at, REPLACE(data, id, 'call_x') FROM calls WHERE state = 'denied'`,
+      `INSERT INTO calls SELECT 'call_x', state, action, role, principal, session, key, binds, created_at, expires_at, REPLACE(data, id, 'call_x') FROM calls WHERE state = 'denied'`,
       'the call call_x is not in the ledger',
     ],
     ['a call that cannot be read', `UPDATE calls SET data = '{' WHERE state = 'denied'`, ' cannot be read'],
