@@ -92,7 +92,7 @@ const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: 
     todo: 'Send it again under the same key: it does not act twice.',
   },
   ledger_unavailable: {
-    when: 'The ledger cannot be written, so nothing may happen.',
+    when: 'The ledger cannot be written, or was restored from an older copy and waits for two people, so nothing may happen.',
     todo: 'Send it again under the same key.',
   },
   backend_unavailable: {
@@ -104,7 +104,7 @@ const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: 
     todo: 'Send it again under the same key.',
   },
   overloaded: {
-    when: 'Too much work waits, or the gateway is stopping. Nothing was kept.',
+    when: 'Too much work waits, in all or for this backend, or the gateway is stopping. Nothing was kept.',
     todo: 'Send it again under the same key.',
   },
 }
