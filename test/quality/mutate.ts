@@ -21,6 +21,19 @@ const TESTS: { readonly [file: string]: readonly string[] } = {
   'fold/session.ts': ['entries', 'fold'],
   'money.ts': ['money'],
   'window.ts': ['window'],
+  'fold/policy.ts': ['fold', 'entries'],
+  'redact.ts': ['redact'],
+  'template.ts': ['template'],
+  'template-path.ts': ['template'],
+  'template-text.ts': ['template'],
+  'expression-order.ts': ['expression'],
+  'expression-guards.ts': ['expression'],
+  'expression-operations.ts': ['expression', 'expression-lint'],
+  'expression-lint.ts': ['expression-lint', 'expression'],
+  'spelling.ts': ['spelling'],
+  'merkle.ts': ['../store/merkle'],
+  'entry.ts': ['../store/entry'],
+  'checkpoint-note.ts': ['../store/checkpoint-note'],
 }
 
 const root = join(import.meta.dirname, '../..')
@@ -41,7 +54,7 @@ async function mutantsOf(file: string, tests: readonly string[]): Promise<readon
   // Outside the checkout: whoever looks at the tree meanwhile must not find a second, wrong one in it.
   const tempDirName = await mkdtemp(join(tmpdir(), 'keystay-mutants-'))
   try {
-    const testFiles = tests.map((test) => `test/core/${test}.test.ts`)
+    const testFiles = tests.map((test) => join('test/core', `${test}.test.ts`))
     const tap = { ...base.tap, testFiles }
     return await new Stryker({ tempDirName, mutate: [`gateway/core/${file}`], tap }).runMutationTest()
   } finally {
