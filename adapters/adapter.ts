@@ -16,6 +16,8 @@ export interface Attempt {
    * `{ kind: 'not_sent', code: 'permit' }` and the pipeline renews the permit and sends again (R3).
    */
   readonly permit: () => boolean
+  /** Told which credential the backend refused (401, a refused login): it may have been rotated. */
+  readonly denied?: (secret: Secret) => void
   /** Chain of custody: names and values for the backend's own log (headers, application_name). */
   readonly stamp: { readonly [name: string]: string }
   readonly signal: AbortSignal

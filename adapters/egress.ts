@@ -62,7 +62,7 @@ function normalForm(address: string): string {
  * (no second resolution in between). One bad address among good ones refuses the name: a mixed answer is how rebinding
  * looks.
  */
-export function checkedLookup(isPrivate: boolean, lookup: Lookup = systemLookup): SocketLookup {
+export function checkedLookup(isPrivate: boolean, lookup: Lookup = systemLookups): SocketLookup {
   return (hostname, options, callback) =>
     lookup(hostname, { all: true, verbatim: true }, (error, addresses) => {
       if (error) return callback(error, [])
@@ -76,6 +76,27 @@ export function checkedLookup(isPrivate: boolean, lookup: Lookup = systemLookup)
       callback(null, first.address, first.family)
     })
 }
+
+/**
+ * Who asks for a name that is being looked up already shares the answer. The system's resolver takes one of the process's
+ * few threads for each lookup: a name server that hangs for one backend would take them all, from every other backend and
+ * from the disk.
+ */
+export function sharedLookup(lookup: Lookup): Lookup {
+  const underway = new Map<string, Parameters<Lookup>[2][]>()
+  return (hostname, options, callback) => {
+    const others = underway.get(hostname)
+    if (others !== undefined) return void others.push(callback)
+    const all = [callback]
+    underway.set(hostname, all)
+    lookup(hostname, options, (error, addresses) => {
+      underway.delete(hostname)
+      for (const told of all) told(error, addresses)
+    })
+  }
+}
+
+const systemLookups = sharedLookup(systemLookup)
 
 /** For a host that is an address itself (`connect()` asks no lookup for those): the refusal, or null. */
 export function refusedLiteral(hostname: string, isPrivate: boolean): EgressRefused | null {

@@ -80,11 +80,12 @@ async function send({ backend, base, secret, pool, queue }: Line, request: Json,
   let outcome: Outcome = { kind: 'not_sent', reason: 'a fault before anything was sent' }
   try {
     const message = messageOf(backend, base, request, attempt)
-    const { hidden } = await inTime(credentialOf(backend.config['auth'], secret, message.headers), backend, attempt)
+    const shown = await inTime(credentialOf(backend.config['auth'], secret, message.headers), backend, attempt)
     // if anything below failed in a way nobody thought of, bytes may have left
     outcome = { kind: 'unknown', reason: 'a fault after the request was handed over', evidence: {} }
     const exchanged = await exchange(pool, message, message.headers.flat(), attempt, backend.timeout_ms)
-    outcome = outcomeOf(backend, exchanged, hidden)
+    outcome = outcomeOf(backend, exchanged, shown.hidden)
+    if (shown.shown !== null && exchanged.kind === 'answer' && exchanged.status === 401) attempt.denied?.(shown.shown)
   } catch (error) {
     if (error instanceof SecretUnavailable)
       outcome = { kind: 'not_sent', code: 'secret_unavailable', reason: error.message }

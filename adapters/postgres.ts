@@ -1,10 +1,11 @@
 import type { BackendSpec, Json, Outcome } from '../gateway/core/types.ts'
 import { SecretUnavailable } from './adapter.ts'
-import type { Adapter, Attempt, SecretSource } from './adapter.ts'
+import type { Adapter, Attempt, Secret, SecretSource } from './adapter.ts'
 import type { Lookup } from './egress.ts'
 import { Queue } from './http/queue.ts'
 import { addressOf } from './postgres/address.ts'
 import { Connections } from './postgres/connections.ts'
+import type { Login } from './postgres/connections.ts'
 import { Deadline, Late } from './postgres/deadline.ts'
 import { Unsendable, askedOf } from './postgres/request.ts'
 import { CONNECTIONS, backendSchema, requestSchema } from './postgres/schema.ts'
@@ -20,12 +21,13 @@ export function postgresOver(network: { readonly lookup?: Lookup }): Adapter {
     backend: backendSchema,
     request: requestSchema,
     connect(backend, secret) {
-      const { user, ref } = loginOf(backend)
+      const { user, password } = loginOf(backend)
       const width = Number(backend.config['connections'] ?? CONNECTIONS)
-      const connections = new Connections(addressOf(backend), user, backend.private, network.lookup)
+      const connections = new Connections(addressOf(backend), backend.private, network.lookup)
       const room: Room = {
         backend,
-        ref,
+        user,
+        password,
         secret,
         connections,
         queue: new Queue(width),
@@ -53,7 +55,9 @@ export function postgresOver(network: { readonly lookup?: Lookup }): Adapter {
 
 interface Room {
   readonly backend: BackendSpec
-  readonly ref: string
+  /** A name, or the ref of one. */
+  readonly user: string
+  readonly password: string
   readonly secret: SecretSource
   readonly connections: Connections
   readonly queue: Queue
@@ -74,8 +78,9 @@ async function send(room: Room, request: Json, attempt: Attempt): Promise<Outcom
   try {
     const asked = askedOf(request)
     if (room.closed) throw new Unsendable('the connection is closed')
-    const password = await passwordOf(room, deadline)
-    outcome = await transact(room.connections, asked, password, attempt, deadline)
+    const login = await credentialOf(room, deadline)
+    outcome = await transact(room.connections, asked, login, attempt, deadline)
+    if (outcome.kind === 'not_sent' && outcome.code === 'secret_unavailable') attempt.denied?.(login.shown)
   } catch (error) {
     if (error instanceof SecretUnavailable)
       outcome = { kind: 'not_sent', code: 'secret_unavailable', reason: error.message }
@@ -88,29 +93,47 @@ async function send(room: Room, request: Json, attempt: Attempt): Promise<Outcom
 }
 
 /** This is where the secret of a postgres backend is opened. @throws SecretUnavailable, whose message holds no value */
-async function passwordOf({ backend, ref, secret }: Room, deadline: Deadline): Promise<string> {
+async function credentialOf(room: Room, deadline: Deadline): Promise<Login & { readonly shown: Secret }> {
+  const { backend, secret } = room
+  let shown: Secret
+  let user: string
   let password: string
   try {
-    password = (await deadline.wait(() => secret(ref))).open()
+    // asked in one turn: a name and a password that one lease holds must be of one lease
+    const both = () => Promise.all([REF.test(room.user) ? secret(room.user) : null, secret(room.password)])
+    const [name, word] = await deadline.wait(both)
+    shown = word
+    user = name === null ? room.user : name.open()
+    password = word.open()
   } catch (error) {
     if (error instanceof SecretUnavailable) throw error
     const late = error instanceof Late ? ' did not come in time' : ' cannot be had'
     // whatever else a source throws may hold anything
-    throw new SecretUnavailable(ref, `the credential of ${backend.name}${late}`)
+    throw new SecretUnavailable(room.password, `the credential of ${backend.name}${late}`)
   }
-  // a NUL would end it early on the wire, half a character would become another
-  if (password === '' || password.includes('\0') || !password.isWellFormed()) {
-    throw new SecretUnavailable(ref, `the credential ${ref} is empty or no password`)
+  for (const [ref, text] of [
+    [room.user, user],
+    [room.password, password],
+  ] as const) {
+    // a NUL would end it early on the wire, half a character would become another
+    if (text === '' || text.includes('\0') || !text.isWellFormed()) {
+      throw new SecretUnavailable(
+        ref,
+        `the credential ${ref} is empty or no ${ref === room.user ? 'login' : 'password'}`,
+      )
+    }
   }
-  return password
+  return { user, password, shown }
 }
 
+const REF = /^[a-z][a-z0-9]*:\/\//
+
 /** @throws TypeError when the policy names no login */
-function loginOf(backend: BackendSpec): { user: string; ref: string } {
+function loginOf(backend: BackendSpec): Login {
   const auth = backend.config['auth']
   const { user, password } = (typeof auth === 'object' && auth !== null ? auth : {}) as { user?: Json; password?: Json }
   if (typeof user !== 'string' || user === '' || typeof password !== 'string') {
     throw new TypeError(`backend ${backend.name}: auth must name a user and the ref of its password`)
   }
-  return { user, ref: password }
+  return { user, password }
 }

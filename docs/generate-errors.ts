@@ -21,9 +21,12 @@ const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: 
   },
   session_expired: {
     when: 'The session’s time is over.',
-    todo: 'Exchange your proof for a new session. Calls of the old one go on, and the same principal and role may read them.',
+    todo: 'Renew it: the same token exchange with `session=` and its id. Or open a new one without. Its calls go on, and any session of the same principal and role reads and cancels them.',
   },
-  session_revoked: { when: 'The session was ended, by itself or by people.', todo: 'Ask the people who ended it.' },
+  session_revoked: {
+    when: 'The session was ended: by itself, by people, or because it was renewed.',
+    todo: 'The detail says by whom. After a renewal use the token of the renewal; else ask the people who ended it.',
+  },
   not_granted: {
     when: 'The role has no such action. An action that does not exist answers the same.',
     todo: '`GET /v1/actions` lists what the role has.',

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { ServeOptions } from './main.ts'
+import { isRegion, originProblem } from './secrets/address.ts'
 import { storeAddress } from './store/address.ts'
 
 /** What the command line may say; absent members come from `KEYSTAY_…`, then from the defaults. */
@@ -18,6 +19,8 @@ export interface ServeFlags {
   readonly acceptRestore?: boolean
   readonly reason?: string
   readonly logLevel?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
 }
 export type Environment = { readonly [name: string]: string | undefined }
 
@@ -82,6 +85,8 @@ export function serveOptions(flags: ServeFlags, environment: Environment): Serve
     adminUrl: checked('adminUrl', undefined, urlProblem),
     anchor: checked('anchor', undefined, anchorProblem),
     reason: checked('reason', undefined, () => null),
+    tlsCert: checked('tlsCert', undefined, () => null),
+    tlsKey: checked('tlsKey', undefined, () => null),
     dev,
     strictClock: yes('strictClock'),
     logLevel: checked('logLevel', DEFAULTS.logLevel, levelProblem) as Level,
@@ -89,6 +94,9 @@ export function serveOptions(flags: ServeFlags, environment: Environment): Serve
   if (options.ledgerKey === undefined && storeAddress(options.store)?.kind === 'postgres') {
     problems.push('A store on PostgreSQL needs --ledger-key: every replica signs the ledger with the same key.')
   }
+  const { tlsCert, tlsKey } = options
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    problems.push('--tls-cert and --tls-key belong together: the certificate with its chain, and its private key.')
   const acceptRestore = yes('acceptRestore')
   if (acceptRestore && (options.anchor === undefined || (options.reason ?? '').trim() === ''))
     problems.push('--accept-restore is for a store that does not continue its --anchor, and needs a --reason.')
@@ -99,13 +107,14 @@ export function serveOptions(flags: ServeFlags, environment: Environment): Serve
     )
   }
   if (problems.length) throw new ConfigError(problems.join('\n'))
-  const { ledgerKey, publicUrl, adminUrl, anchor, reason, ...always } = options
+  const { ledgerKey, publicUrl, adminUrl, anchor, reason, tlsCert: _cert, tlsKey: _key, ...always } = options
   return {
     ...always,
     ...(ledgerKey ? { ledgerKey } : {}),
     ...(publicUrl ? { publicUrl } : {}),
     ...(adminUrl ? { adminUrl } : {}),
     ...(anchor ? { anchor } : {}),
+    ...(tlsCert && tlsKey ? { tls: { cert: tlsCert, key: tlsKey } } : {}),
     ...(acceptRestore && reason ? { acceptRestore: { reason } } : {}),
   }
 }
@@ -144,9 +153,12 @@ function storeProblem(value: string): string | null {
 
 function secretsProblem(value: string): string | null {
   for (const source of value.split(',')) {
-    if (/^(vault|aws):/.test(source)) return 'this version reads secrets from age:FILE, file: and env: only.'
-    if (source !== 'env:' && !/^(age:.+|file:.*)$/.test(source))
-      return 'write age:FILE, file:DIRECTORY or env:, or several with commas.'
+    const [, scheme, where = ''] = /^(vault|aws):(.*)$/.exec(source.trim()) ?? []
+    const problem = scheme === 'vault' ? originProblem(where) : null
+    if (problem !== null) return `the address of Vault ${problem}; write vault:https://vault.example.com:8200.`
+    if (scheme === 'aws' && !isRegion(where)) return 'write the region of AWS: aws:eu-central-1.'
+    if (scheme === undefined && source !== 'env:' && !/^(age:.+|file:.*)$/.test(source))
+      return 'write age:FILE, vault:URL, aws:REGION, file:DIRECTORY or env:, or several with commas.'
   }
   return null
 }

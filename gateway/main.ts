@@ -6,7 +6,8 @@ import type { Json, Policy, SecretRef } from './core/types.ts'
 import { adminApp } from './doors/admin-app.ts'
 import { agentApp } from './doors/agent-app.ts'
 import type { DoorParts } from './doors/frame.ts'
-import { listen } from './doors/server.ts'
+import { listen, SERVER_LIMITS } from './doors/server.ts'
+import type { KeyPair } from './doors/server.ts'
 import { devIssuer } from './identity/dev-issuer.ts'
 import { identity } from './identity/identity.ts'
 import type { Level } from './config.ts'
@@ -33,6 +34,8 @@ import type { Watch } from './reload.ts'
 import { openSecrets } from './secrets/open.ts'
 import type { SecretEvent, Secrets } from './secrets/open.ts'
 import { randomSource } from './store/random.ts'
+import { readKeyPair, validUntil, watchKeyPair } from './tls.ts'
+import type { KeyPairFiles } from './tls.ts'
 import { VERSION } from './version.ts'
 
 /** What `keystay serve` runs with; the command line and KEYSTAY_… variables become this (config.ts). */
@@ -55,6 +58,8 @@ export interface ServeOptions {
   readonly acceptRestore?: { readonly reason: string }
   readonly dev: boolean
   readonly strictClock: boolean
+  /** TLS at both listeners; the files are read again when they change. */
+  readonly tls?: KeyPairFiles
   readonly publicUrl?: string
   readonly adminUrl?: string
   /** Lines for the operator; JSON lines on stderr by default. */
@@ -63,6 +68,8 @@ export interface ServeOptions {
   readonly logLevel?: Level
   /** How often the policy directory is looked at, ms; 500 unless said. Only tests are in a hurry. */
   readonly lookEvery_ms?: number
+  /** How long a credential is held in memory, ms; 5 minutes unless said. Only tests are in a hurry. */
+  readonly secretLifetime_ms?: number
   /** Named steps of a call, in order; only the kill harness listens. */
   readonly step?: (name: string) => void
   /** The store's thread; only the kill harness brings its own. */
@@ -73,7 +80,7 @@ export interface ServeOptions {
 
 export interface Running {
   readonly gateway: Gateway
-  /** http://HOST:PORT as bound. */
+  /** http(s)://HOST:PORT as bound. */
   readonly agentUrl: string
   readonly adminUrl: string
   readonly policyDigest: string
@@ -115,6 +122,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
   let scrub = (text: string): string => text
   const log = openLog({ level: options.logLevel, scrub: (text) => scrub(text), line: options.log })
   let policy = await policyOf(options, log)
+  const pair = options.tls === undefined ? undefined : await readKeyPair(options.tls).catch(startError)
   const clock: Clock = {
     now: Date.now,
     monotonic: () => performance.now(),
@@ -128,9 +136,10 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     now: clock.monotonic,
     onEvent: (event) => note(event),
     dev: options.dev,
+    ...(options.secretLifetime_ms === undefined ? {} : { lifetime_ms: options.secretLifetime_ms }),
   }).catch(startError)
   scrub = secrets.scrub.text
-  undo.push(async () => secrets.close())
+  undo.push(() => secrets.close())
   await checkSecrets(policy, secrets, log)
 
   const { signer, made } = await signerOf(options, log).catch(startError)
@@ -157,7 +166,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
   anchoring = anchored?.follow(opened.signedHead)
   if (anchoring !== undefined) metrics.anchor(anchoring.age_s)
 
-  const backends = connected(() => openBackends(policy.backends, adapters, (ref) => secrets.get(ref)))
+  const backends = connected(() => openBackends(policy.backends, adapters, secrets.get, secrets.refused))
   undo.push(() => backends.close())
 
   let adminUrl = options.adminUrl ?? ''
@@ -165,6 +174,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
   const house: House = {
     policy: () => policy,
     invalidPolicy: () => watch?.invalid() ?? null,
+    unusablePolicy: () => watch?.unusable() ?? null,
     store,
     backends: metrics.backends(backends),
     clock: { ...clock, now: store.now },
@@ -190,6 +200,8 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
   undo.push(() => stop(0))
   const gateway = metrics.gateway(corridor.gateway)
   await metrics.open(house, VERSION)
+  let agentUrl = ''
+  let stopLooking = (): void => {}
   const parts: DoorParts = {
     gateway,
     identity: identity({
@@ -204,6 +216,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     scrub: (text) => secrets.scrub.text(text),
     now: house.clock.now,
     metrics,
+    agentUrl: () => options.publicUrl ?? agentUrl,
     ledger: { checkpoint: opened.checkpoint, vkey: opened.vkey },
     fault: (error) =>
       log('error', 'a fault of ours', {
@@ -211,16 +224,29 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
       }),
   }
   const refused = (code: string, source: string): void => gateway.refused(code, source)
-  const agents = await listen(agentApp(parts), address(options.listen), refused)
+  const agents = await listen(agentApp(parts), address(options.listen), refused, SERVER_LIMITS, pair)
+  agentUrl = agents.url
   undo.push(() => agents.close(0))
-  const people = await listen(adminApp(parts), address(options.adminListen), refused)
+  const people = await listen(adminApp(parts), address(options.adminListen), refused, SERVER_LIMITS, pair)
   undo.push(() => people.close(0))
   adminUrl = options.adminUrl ?? people.url
+  if (options.tls !== undefined && pair !== undefined) {
+    const use = (next: KeyPair): void => [agents, people].forEach((door) => door.useKeyPair(next))
+    log('info', 'TLS at both listeners', { until: validUntil(pair) })
+    const unwatch = watchKeyPair(options.tls, { first: pair, use, log, every_ms: options.lookEvery_ms })
+    undo.push(async () => unwatch())
+    stopLooking = unwatch
+  }
   const { size } = await store.head()
 
   const use = (next: Policy): void => void (policy = next)
   const secret = (ref: SecretRef): Promise<unknown> => secrets.get(ref)
-  const watching = watchPolicy(options.policies, { house, backends, secret, use, log }, options.lookEvery_ms)
+  const keepSecrets = (): Promise<void> => secrets.keep([...policy.backends.values()].flatMap((one) => one.secrets))
+  const watching = watchPolicy(
+    options.policies,
+    { house, backends, secret, keepSecrets, use, log },
+    options.lookEvery_ms,
+  )
   watch = watching
   undo.push(() => watching.close())
 
@@ -231,6 +257,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     log('info', 'stopping: no new calls; those that run may end', { running: house.running.size, drain_ms })
     // No change of the policy begins any more; one that waits for the ledger gives up once the corridor stops.
     const watched = watching.close()
+    stopLooking()
     // The doors answer meanwhile: /readyz with 503, new calls with `overloaded`, repeats and looks as ever.
     await stop(left())
     await Promise.all([agents.close(left()), people.close(left())])
@@ -239,7 +266,8 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     await stop(left())
     // An adapter closes once its backend has answered. After the time an answer is not waited for: the next start finds out.
     await Promise.race([backends.close(), clock.sleep(left())])
-    secrets.close()
+    // Leases are revoked now; a source that does not answer is not waited for, they end by themselves.
+    await Promise.race([secrets.close(), clock.sleep(REVOKE_MS)])
     await store.close()
     await anchoring?.close()
   }
@@ -256,6 +284,9 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     stop: (drain_ms = 30_000) => (stopped ??= shut(drain_ms)),
   }
 }
+
+/** For leases to be revoked at the end, also when the time to drain is up. */
+const REVOKE_MS = 3000
 
 async function policyOf(options: ServeOptions, log: Log): Promise<Policy> {
   const loaded = await loadPolicy(options.policies).catch(startError)

@@ -58,7 +58,7 @@ export function openMetrics(monotonic: () => number): Metrics {
           const result = await store.write(operation)
           for (const call of arrivals(operation, result, held)) count(made, held, call, operation)
           const kind = eventOf(operation, result)
-          if (kind !== null) made.events.inc({ kind })
+          if (kind !== null) made.events.inc({ kind }, 'ended' in result ? result.ended : 1)
           return result
         } catch (error) {
           made.failures.inc({ reason: error instanceof StoreUnavailable ? error.reason : 'fault' })

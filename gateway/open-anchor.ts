@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { vkeyOf } from './core/checkpoint-note.ts'
 import type { Signer } from './core/checkpoint-note.ts'
 import type { Log } from './log.ts'
@@ -9,6 +10,8 @@ import type { Anchor, Broken } from './store/anchor.ts'
 import type { Db } from './store/db.ts'
 import { readHead } from './store/ledger.ts'
 import { openReader } from './store/open-reader.ts'
+
+const CLOSE_MS = 3000
 
 export interface AnchorOptions {
   readonly store: string
@@ -98,16 +101,20 @@ async function reading<T>(store: string, work: (db: Db | null) => Promise<T>): P
   const address = storeAddress(store)
   if (address === null || (address.kind === 'sqlite' && !existsSync(address.file))) return work(null)
   const reader = openReader(store)
-  const [catalog, column] = { sqlite: ['sqlite_master', 'name'], postgres: ['pg_tables', 'tablename'] }[reader.dialect]
   try {
     return await reader.snapshot(async (db) => {
-      const tables = await db.all(`SELECT 1 FROM ${catalog} WHERE ${column} = 'head'`)
-      return work(tables.length === 0 ? null : db)
+      const found = await db.all(LEDGER_THERE[reader.dialect])
+      return work(found.length === 0 ? null : db)
     })
   } finally {
     await reader.close()
   }
 }
+
+const LEDGER_THERE = {
+  sqlite: `SELECT 1 FROM sqlite_master WHERE name = 'head'`,
+  postgres: `SELECT 1 WHERE to_regclass('head') IS NOT NULL`,
+} as const
 
 /** A store that is not there is one without entries. */
 const NOTHING: Db = {
@@ -139,7 +146,7 @@ function follow(parts: {
     try {
       // Another replica may write the same file: it is never moved back.
       const there = ahead ? null : await readAnchor(file).catch(() => null)
-      if (ahead) await rename(file, `${file}.replaced-${new Date(head.at).toISOString().replaceAll(':', '')}`)
+      if (ahead) await putAside(file, head.at)
       ahead = false
       if (there === null || there.size < head.size) await writeAnchor(file, head)
       written = Math.max(head.size, there?.size ?? 0)
@@ -169,8 +176,19 @@ function follow(parts: {
       await write(await source())
     },
     async close() {
-      await busy
-      if (!held) await write(await reading(store, async (db) => (db === null ? null : signedHead(db))))
+      const last = async (): Promise<void> => {
+        await busy
+        if (!held) await write(await reading(store, async (db) => (db === null ? null : signedHead(db))))
+      }
+      // Its disk may hang, and must not keep the process: the next start goes on from what is there.
+      await Promise.race([last(), sleep(CLOSE_MS, undefined, { ref: false })])
     },
   }
+}
+
+async function putAside(file: string, at: number): Promise<void> {
+  const aside = `${file}.replaced-${new Date(at).toISOString().replaceAll(':', '')}`
+  await rename(file, aside).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+  })
 }

@@ -9,12 +9,15 @@ import type { House } from './pipeline/house.ts'
 import { endSessionsWithoutRole } from './pipeline/recover.ts'
 import { load } from './pipeline/seed.ts'
 import { compileTexts, readPolicy, stampOf } from './policy-dir.ts'
+import type { Loaded } from './policy-dir.ts'
 
 export interface ReloadParts {
   readonly house: House
   readonly backends: OpenBackends
   /** Rejects when the ref cannot be had now. */
   readonly secret: (ref: SecretRef) => Promise<unknown>
+  /** No call needs the credentials of an older policy any more. */
+  readonly keepSecrets: () => Promise<void>
   /** From the moment this returns the new policy decides. */
   readonly use: (policy: Policy) => void
   readonly log: Log
@@ -23,6 +26,8 @@ export interface ReloadParts {
 export interface Watch {
   /** Why the directory as it stands was refused, or null. */
   readonly invalid: () => JsonObject | null
+  /** Why the policy that another process loaded cannot be used here, or null. */
+  readonly unusable: () => string | null
   /** Resolves when a reload that has begun is over. */
   close(): Promise<void>
 }
@@ -40,6 +45,8 @@ export function watchPolicy(dir: string, parts: ReloadParts, every_ms = LOOK_EVE
   let tried: string | null = null
   let seen: string | null = null
   let closed = false
+  /** What stood here when it was taken up last. Another process may have loaded another policy since, and that one decides. */
+  const own = { digest: parts.house.policy().digest }
 
   const look = async (): Promise<void> => {
     const stamp = await stampOf(dir).catch((error: Error) => `unreadable: ${error.message}`)
@@ -49,31 +56,35 @@ export function watchPolicy(dir: string, parts: ReloadParts, every_ms = LOOK_EVE
     const read = await readPolicy(dir).catch((error: Error) => error)
     if ((await stampOf(dir).catch(() => null)) !== stamp && !(read instanceof Error)) return
     tried = stamp
-    const refused = read instanceof Error ? { message: read.message, findings: [] } : await reload(read, parts)
+    const refused = read instanceof Error ? { message: read.message, findings: [] } : await reload(read, parts, own)
     if (refused !== null && told(refused) !== told(invalid)) await refuse(parts, refused)
     if (refused === null && invalid !== null) parts.log('info', 'the policy directory is valid again')
     invalid = refused
   }
 
-  const follow = follower(parts)
+  const { follow, unusable } = follower(parts)
   let timer: NodeJS.Timeout | undefined
   let looking = Promise.resolve()
   const again = (): void => {
     if (closed) return
     timer = setTimeout(() => {
       looking = look()
-        .then(() => (parts.house.store.shared ? follow() : undefined))
         .catch((error: unknown) => {
           // The same directory is tried again: what failed was not in it.
           tried = null
           parts.log('error', 'the policy could not be loaded anew', { error: String(error) })
         })
+        .then(() => (parts.house.store.shared ? follow() : undefined))
+        .catch((error: unknown) =>
+          parts.log('error', 'the policy that another process may have loaded is not known', { error: String(error) }),
+        )
         .finally(again)
     }, every_ms).unref()
   }
   again()
   return {
     invalid: () => (invalid === null ? null : viewOf(invalid)),
+    unusable,
     async close() {
       closed = true
       clearTimeout(timer)
@@ -90,13 +101,16 @@ interface Refused {
 type Texts = Awaited<ReturnType<typeof readPolicy>>
 
 /** @returns why it is refused; null when it decides from now on, or has all along. */
-async function reload(read: Texts, parts: ReloadParts): Promise<Refused | null> {
+async function reload(read: Texts, parts: ReloadParts, own: { digest: string }): Promise<Refused | null> {
   const { house } = parts
+  const loaded = compileTexts(read)
+  const isKnown = loaded.ok && loaded.policy.digest === own.digest
   // Were the answer to this write lost, the ledger may rule by the new policy already, and every plan of the old one goes
   // back: so it is written until it is known to be there. From then on nothing is decided by the old one any more.
-  const refused = await exchange(read, parts, (policy) =>
-    load(house.store, policy, house.clock, (operation) => persist(house, () => house.store.write(operation))),
-  )
+  const take = (policy: Policy): Promise<void> =>
+    load(house.store, policy, house.clock, (operation) => persist(house, () => house.store.write(operation)))
+  const refused = isKnown ? null : await exchange(loaded, parts, take)
+  if (loaded.ok && refused === null) own.digest = loaded.policy.digest
   if (refused === null) await endSessionsWithoutRole(house)
   return refused
 }
@@ -105,19 +119,23 @@ async function reload(read: Texts, parts: ReloadParts): Promise<Refused | null> 
  * The policy that was loaded last decides, whichever process loaded it: what this one would decide by another the ledger
  * sends back. Its texts come from the store. A process that cannot use it (a secret is missing here) admits nothing.
  */
-function follower({ house, log, ...parts }: ReloadParts): () => Promise<void> {
-  let failed: { readonly digest: string; readonly at: number } | null = null
-  return async () => {
+function follower({ house, log, ...parts }: ReloadParts): {
+  follow: () => Promise<void>
+  unusable: Watch['unusable']
+} {
+  let failed: { readonly digest: string; readonly at: number; readonly message: string } | null = null
+  const follow = async (): Promise<void> => {
     const digest = await house.store.policy()
-    if (digest === house.policy().digest) return
+    if (digest === house.policy().digest) return void (failed = null)
     const isTooSoon = failed?.digest === digest && house.clock.monotonic() < failed.at + FOLLOW_AGAIN_MS
     const texts = isTooSoon ? null : await house.store.policyTexts(digest)
     if (texts === null) return
-    const refused = await exchange({ texts, files: new Map() }, { house, log, ...parts }, async () => {})
+    const refused = await exchange(compileTexts({ texts, files: new Map() }), { house, log, ...parts }, async () => {})
     if (refused !== null && failed?.digest !== digest)
       log('error', `the policy that another process loaded cannot be used here. ${refused.message}`, { policy: digest })
-    failed = refused === null ? null : { digest, at: house.clock.monotonic() }
+    failed = refused === null ? null : { digest, at: house.clock.monotonic(), message: refused.message }
   }
+  return { follow, unusable: () => failed?.message ?? null }
 }
 
 /** What cannot be used, because a secret is missing here, is tried again after this time. */
@@ -125,13 +143,12 @@ const FOLLOW_AGAIN_MS = 5000
 
 /** @param take makes it the one that decides, while no call of this process is being admitted. */
 async function exchange(
-  read: Texts,
+  loaded: Loaded,
   parts: ReloadParts,
   take: (policy: Policy) => Promise<void>,
 ): Promise<Refused | null> {
   const { house, backends, log } = parts
   const before = house.policy()
-  const loaded = compileTexts(read)
   if (!loaded.ok) {
     const count = loaded.findings.length
     return { message: `The policy has ${count === 1 ? 'an error' : `${count} errors`}.`, findings: loaded.findings }
@@ -148,6 +165,7 @@ async function exchange(
   const missing = await missingSecret(change, parts)
   if (missing !== null || house.stopping) {
     await change.discard()
+    void forgotten(parts)
     return missing === null ? null : { message: missing, findings: [] }
   }
   await house.quiet
@@ -155,6 +173,7 @@ async function exchange(
       await take(policy)
       parts.use(policy)
       change.commit(drained(house))
+      void forgotten(parts)
     })
     .catch(async (error: unknown) => {
       await change.discard()
@@ -183,6 +202,11 @@ async function missingSecret({ changed }: Change, { secret, log }: ReloadParts):
     }
   }
   return null
+}
+
+/** A credential that only calls of an older policy need is given back once these have ended. */
+function forgotten({ house, keepSecrets }: Pick<ReloadParts, 'house' | 'keepSecrets'>): Promise<void> {
+  return drained(house).then(keepSecrets)
 }
 
 /** Ends when every call has that the policy before may have decided; those decided a moment ago start in this turn. */

@@ -13,6 +13,12 @@ export interface Line {
   drop(): void
 }
 
+/** Whom the server sees. */
+export interface Login {
+  readonly user: string
+  readonly password: string
+}
+
 interface Open extends Line {
   readonly login: string
   readonly opened_at: number
@@ -30,36 +36,34 @@ const LIVES_MS = 300_000
 
 /**
  * The connections to one backend. Whoever takes one is alone on it; how many there are is bounded by the queue before it.
- * One that was made with another password than today's is not used again.
+ * One that was made with another login than today's is not used again.
  */
 export class Connections {
   readonly #address: Address
-  readonly #user: string
   readonly #private: boolean
   readonly #lookup: Lookup | undefined
   readonly #all = new Set<Open>()
   readonly #idle = new Set<Open>()
 
-  constructor(address: Address, user: string, isPrivate: boolean, lookup: Lookup | undefined) {
+  constructor(address: Address, isPrivate: boolean, lookup: Lookup | undefined) {
     this.#address = address
-    this.#user = user
     this.#private = isPrivate
     this.#lookup = lookup
   }
 
   /** One that stands already, or null. */
-  take(password: string): Line | null {
-    const login = digestOf(password)
+  take(login: Login): Line | null {
+    const digest = digestOf(login)
     for (const open of this.#idle) {
       this.#idle.delete(open)
-      if (open.login === login && performance.now() - open.opened_at < LIVES_MS) return open
+      if (open.login === digest && performance.now() - open.opened_at < LIVES_MS) return open
       open.drop()
     }
     return null
   }
 
   /** A new one. Rejects with EgressRefused, pg's error or a system error; `started` is told how to end it early. */
-  async open(password: string, started: (drop: () => void) => void): Promise<Line> {
+  async open(login: Login, started: (drop: () => void) => void): Promise<Line> {
     const { host, port, database, ssl } = this.#address
     const refused = refusedLiteral(host, this.#private)
     if (refused !== null) throw refused
@@ -70,11 +74,11 @@ export class Connections {
       port,
       database,
       ssl,
-      user: this.#user,
+      user: login.user,
       // asked by pg when the server wants it, so that it stands in no settings
       password: () => {
         if (inTheClear && ssl === false) throw new Cleartext('the server asks for the password in the clear')
-        return password
+        return login.password
       },
       application_name: 'keystay',
       sslnegotiation: 'postgres',
@@ -84,7 +88,7 @@ export class Connections {
     const open: Open = {
       client,
       socket,
-      login: digestOf(password),
+      login: digestOf(login),
       opened_at: performance.now(),
       lost: false,
       drop: () => {
@@ -134,8 +138,9 @@ export class Connections {
   }
 }
 
-function digestOf(password: string): string {
-  return createHash('sha256').update(password).digest('hex')
+function digestOf({ user, password }: Login): string {
+  // neither holds a NUL
+  return createHash('sha256').update(`${user}\0${password}`).digest('hex')
 }
 
 function pause(ms: number): Promise<void> {

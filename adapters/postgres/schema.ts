@@ -27,7 +27,11 @@ export const backendSchema: JsonSchema = {
       required: ['user', 'password'],
       additionalProperties: false,
       properties: {
-        user: { type: 'string', pattern: '^[ -~]{1,63}$', description: 'The login.' },
+        user: {
+          type: 'string',
+          pattern: '^([ -~]{1,63}|vault://[!-~]{1,512})$',
+          description: 'The login; or, where Vault makes one for us, its ref: vault://database/creds/ROLE#username.',
+        },
         password: { ...ref, description: 'A secret ref.' },
         lease: { 'x-later': 'leases come with their adapters' },
       },

@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { Json, Outcome } from '../../gateway/core/types.ts'
 import type { Attempt } from '../adapter.ts'
 import { refusal } from '../http/exchange.ts'
-import type { Connections, Line } from './connections.ts'
+import type { Connections, Line, Login } from './connections.ts'
 import type { Deadline } from './deadline.ts'
 import { failedAtCommit, failedBefore, notConnected, refused } from './failure.ts'
 import type { Asked } from './request.ts'
@@ -17,14 +17,14 @@ import type { Answer } from './statement.ts'
 export async function transact(
   connections: Connections,
   asked: Asked,
-  password: string,
+  login: Login,
   attempt: Attempt,
   deadline: Deadline,
 ): Promise<Outcome> {
-  const hidden = [password]
+  const hidden = [login.password]
   let line: Line
   try {
-    line = await begin(connections, asked, password, attempt, deadline)
+    line = await begin(connections, asked, login, attempt, deadline)
   } catch (error) {
     return notConnected(error)
   }
@@ -75,13 +75,13 @@ export async function transact(
 async function begin(
   connections: Connections,
   asked: Asked,
-  password: string,
+  login: Login,
   attempt: Attempt,
   deadline: Deadline,
 ): Promise<Line> {
   for (;;) {
-    const idle = connections.take(password)
-    const line = idle ?? (await connect(connections, password, deadline))
+    const idle = connections.take(login)
+    const line = idle ?? (await connect(connections, login, deadline))
     try {
       await deadline.wait(() => line.client.query(settings(asked, attempt, deadline)))
       if (line.client.getTransactionStatus() === 'T') return line
@@ -93,10 +93,10 @@ async function begin(
   }
 }
 
-async function connect(connections: Connections, password: string, deadline: Deadline): Promise<Line> {
+async function connect(connections: Connections, login: Login, deadline: Deadline): Promise<Line> {
   let drop = (): void => {}
   try {
-    return await deadline.wait(() => connections.open(password, (how) => (drop = how)))
+    return await deadline.wait(() => connections.open(login, (how) => (drop = how)))
   } catch (error) {
     drop()
     throw error

@@ -24,6 +24,7 @@ export function card(story: CallStory): string {
     ...members(story.agent_says, '  | '),
     ...section('ASKED BY', [
       `${visible(story.requester)}, role ${visible(story.role)}, at ${clock(story.at)}`,
+      ...(story.acting_for ? [`on behalf of ${visible(story.acting_for)}`] : []),
       `session ${visible(story.session)}`,
     ]),
     ...section('WILL SEND', [

@@ -4,7 +4,9 @@ import type { Command } from 'commander'
 import { ConfigError, DEFAULTS, serveOptions, type ServeFlags } from '../config.ts'
 import type { Policy } from '../core/types.ts'
 import type { ServeOptions } from '../main.ts'
+import { storeAddress } from '../store/address.ts'
 import { fail, ok, warn, why, type Finding } from './doctor/finding.ts'
+import { checkSources, fixOf } from './doctor/sources.ts'
 import { EXIT, Failure } from './exit.ts'
 import { printJson, screen } from './print.ts'
 import { visible } from './visible.ts'
@@ -20,7 +22,7 @@ export function doctor(program: Command): void {
     .option('--store <store>', `where the ledger is kept (${DEFAULTS.store})`)
     .option('--listen <host:port>', `for agents (${DEFAULTS.listen})`)
     .option('--admin-listen <host:port>', `for people (${DEFAULTS.adminListen})`)
-    .option('--secrets <sources>', `age:FILE,file:DIRECTORY,env: (${DEFAULTS.secrets})`)
+    .option('--secrets <sources>', `age:FILE,vault:URL,aws:REGION,file:DIRECTORY,env: (${DEFAULTS.secrets})`)
     .option('--ledger-key <ref>', 'secret ref of the key that signs the ledger')
     .option('--dev', 'as serve --dev')
     .option('--json', 'one JSON value instead of text')
@@ -39,27 +41,33 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
   const [
     { checkNode, checkClock, checkPorts },
     { checkStore, checkLedger },
+    { checkDatabase },
     { checkLimits },
     { checkBackends },
     { checkKeys },
   ] = await Promise.all([
     import('./doctor/machine.ts'),
     import('./doctor/store.ts'),
+    import('./doctor/database.ts'),
     import('./doctor/limits.ts'),
     import('./doctor/backends.ts'),
     import('./doctor/keys.ts'),
   ])
-  const file = options.store.replace(/^sqlite:/, '')
+  const address = storeAddress(options.store)
   tell(checkNode())
-  const ledger = await checkLedger(file, options)
+  const shared = address?.kind === 'postgres' ? await checkDatabase(address.url) : null
+  // Where it cannot be reached, what is in it cannot be looked at.
+  const away = shared?.some(({ level }) => level === 'fail') === true
+  const ledger = away ? { findings: [], newest: null } : await checkLedger(options)
   tell(checkClock(ledger.newest))
   tell(await checkPorts(options))
-  tell(await checkStore(file))
+  tell(shared ?? (await checkStore(address?.kind === 'sqlite' ? address.file : options.store)))
   tell(ledger.findings)
-  tell(await checkLimits(options.store))
+  if (!away) tell(await checkLimits(options.store))
   const { policy, findings: said } = await checkPolicy(options)
   tell(said)
   tell(await checkSecrets(options, policy))
+  tell(checkSources(options.secrets, process.env))
   if (policy !== null) tell(await checkBackends(policy.backends))
   tell(await checkKeys(process.cwd(), homedir(), process.env))
 
@@ -128,20 +136,14 @@ async function checkSecrets(options: ServeOptions, policy: Policy | null): Promi
           ),
         )
     }
-    secrets.close()
+    await secrets.close()
     return found.length > 0
       ? found
       : [ok('secrets', `${options.secrets}: every credential that a backend names is there (${refs.size})`)]
   } catch (error) {
-    return [fail('secrets', why(error), 'Make the file with keystay secrets set NAME, or mend --secrets')]
+    const fix = 'Make the file with keystay secrets set NAME, or mend --secrets and how it signs in (docs/secrets.md)'
+    return [fail('secrets', why(error), fix)]
   }
-}
-
-function fixOf(ref: string): string {
-  if (ref.startsWith('age://')) return `keystay secrets set ${ref.slice('age://'.length)}`
-  return ref.startsWith('env://')
-    ? `export ${ref.slice('env://'.length)}=…, or keep it in the age file`
-    : 'Put the file there, mode 0600'
 }
 
 function lineOf({ check, level, message, fix }: Finding): string {

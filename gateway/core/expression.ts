@@ -5,7 +5,7 @@ import { leftToRight } from './expression-order.ts'
 import { type Parsed, parseExpression, type SyntaxProblem } from './expression-parse.ts'
 import { inWords, isText, meets, present, type Type, type TypeScope } from './expression-types.ts'
 import { readTree, toCel, toJson } from './expression-values.ts'
-import type { Evaluated, Expression, Json } from './types.ts'
+import type { Evaluated, Expression, Json, Scope } from './types.ts'
 
 export type { SyntaxProblem } from './expression-parse.ts'
 export type { Type, TypeScope } from './expression-types.ts'
@@ -55,7 +55,10 @@ function planned({ text, root }: Parsed, linted: Linted, types: TypeScope, expec
     }
   }
   const reads = readTree(linted.reads)
+  const path = memberPath(root)
   const evaluate: Expression['evaluate'] = (scope): Evaluated => {
+    const plain = path === null ? undefined : scalarAt(scope, path)
+    if (plain !== undefined) return checked(plain, expects)
     try {
       const variables = toCel(scope, types, reads)
       resetWork()
@@ -67,6 +70,25 @@ function planned({ text, root }: Parsed, linted: Linted, types: TypeScope, expec
     }
   }
   return { ok: true, expression: { text, evaluate, reads: linted.reads } }
+}
+
+/** `facts.charge.amount` as its steps; null for any other expression. Most of what templates place is no more than that. */
+function memberPath({ exprKind: kind }: Parsed['root']): readonly string[] | null {
+  if (kind.case === 'identExpr') return [kind.value.name]
+  if (kind.case !== 'selectExpr' || kind.value.testOnly || kind.value.operand === undefined) return null
+  const before = memberPath(kind.value.operand)
+  return before === null ? null : [...before, kind.value.field]
+}
+
+/** What CEL would make of a text, a truth value or a safe integer, which is the same; undefined: CEL has to say. */
+function scalarAt(scope: Scope, path: readonly string[]): string | number | boolean | undefined {
+  let at: unknown = scope
+  for (const step of path) {
+    if (typeof at !== 'object' || at === null || Array.isArray(at) || !Object.hasOwn(at, step)) return undefined
+    at = (at as { readonly [member: string]: unknown })[step]
+  }
+  if (typeof at === 'string' || typeof at === 'boolean') return at
+  return typeof at === 'number' && Number.isSafeInteger(at) && !Object.is(at, -0) ? at : undefined
 }
 
 /** Whatever the types promised: only true and false decide. */

@@ -2,7 +2,7 @@ import { attemptStarts, attemptEnds, found, takenOver } from './fold/attempt.ts'
 import { opens } from './fold/open.ts'
 import { approves, cancels, expires, rejects, settlesByPerson } from './fold/people.ts'
 import { policyClosed, policyLoaded } from './fold/policy.ts'
-import { denied, ended, issued, switched } from './fold/session.ts'
+import { denied, ended, ends, issued, switched, used } from './fold/session.ts'
 import type { Operation, ResultOf } from './operations.ts'
 import { write } from './working.ts'
 import type { Touches, Working } from './working.ts'
@@ -28,7 +28,7 @@ function dispatch(working: Working, operation: Operation): ResultOf<Operation> {
     case 'cancel':
       return cancels(working, operation)
     case 'expire':
-      return expires(working)
+      return { ...expires(working), ended: ends(working) }
     case 'start':
       return attemptStarts(working, operation)
     case 'settle':
@@ -45,6 +45,8 @@ function dispatch(working: Working, operation: Operation): ResultOf<Operation> {
       return denied(working, operation)
     case 'session.end':
       return ended(working, operation)
+    case 'session.use':
+      return used(working, operation)
     case 'switch':
       return switched(working, operation)
     case 'policy':
@@ -80,11 +82,22 @@ export function touches(operation: Operation): Touches {
     case 'expire':
       return { due: true }
     case 'session.issue': {
-      const { principal, issuer, jti } = operation.session
-      return { livePrincipal: principal, ...(jti === null ? {} : { proof: { issuer, jti } }) }
+      const { session, renews } = operation
+      const proofs = [session, session.actor].flatMap((proof) =>
+        proof === undefined || proof.jti === null ? [] : [{ issuer: proof.issuer, jti: proof.jti }],
+      )
+      return {
+        livePrincipal: session.principal,
+        proofs,
+        ...(renews === undefined ? {} : { renewalOf: renews.session }),
+      }
     }
-    case 'session.end':
-      return { sessions: [operation.session], openCallsOfSession: operation.session }
+    case 'session.end': {
+      const { session, reason } = operation
+      return reason === 'logout' ? { sessions: [session] } : { sessions: [session], lineageOf: session }
+    }
+    case 'session.use':
+      return { sessions: [operation.session, operation.renews] }
     case 'policy': {
       const { seeds = [] } = operation
       const limits = seeds.flatMap(({ wants }) => wants.map(({ want }) => want.limit))

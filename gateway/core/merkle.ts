@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * The Merkle tree of RFC 6962, section 2.1, over SHA-256: leaf and node hashes, the compact range that lets a tree grow
@@ -17,12 +17,17 @@ export const EMPTY: Frontier = { size: 0, hashes: [] }
 
 /** SHA-256(0x00 || bytes). Text is hashed as UTF-8. */
 export function leafHash(bytes: string | Uint8Array): Hash {
-  return createHash('sha256').update(LEAF).update(bytes).digest()
+  return sha256(typeof bytes === 'string' ? `\0${bytes}` : Buffer.concat([LEAF, bytes]))
 }
 
 /** SHA-256(0x01 || left || right). */
 export function nodeHash(left: Hash, right: Hash): Hash {
-  return createHash('sha256').update(NODE).update(left).update(right).digest()
+  return sha256(Buffer.concat([NODE, left, right]))
+}
+
+/** In one go: a hash object for each would cost more than the hashing. */
+function sha256(bytes: string | Uint8Array): Hash {
+  return hash('sha256', bytes, 'buffer')
 }
 
 /** The tree with these leaves behind its last one. */
@@ -42,7 +47,7 @@ export function append(frontier: Frontier, leaves: readonly Hash[]): Frontier {
 /** The root; that of the empty tree is SHA-256 of nothing. */
 export function rootOf(frontier: Frontier): Hash {
   const last = frontier.hashes.at(-1)
-  if (last === undefined) return createHash('sha256').digest()
+  if (last === undefined) return sha256('')
   return frontier.hashes.slice(0, -1).reduceRight((right, left) => nodeHash(left, right), last)
 }
 

@@ -12,8 +12,24 @@ export interface SessionRow extends Session {
   readonly proof: string
   readonly policy: string
   readonly prompt: string | null
+  /** What proved the person acted for. */
+  readonly actor?: Proof
+  /** When its lineage was first issued, ms. */
+  readonly began_at: number
+  /** The session that this one renews, until this one's token is first used; null from then on, or if there is none. */
+  readonly renews: string | null
+  /** The session that renews this one, from its issue on. */
+  readonly renewed_by: string | null
   readonly ended_at: number | null
-  readonly ended_reason: 'logout' | 'revoked' | 'renewed' | 'role_removed' | null
+  readonly ended_reason: 'logout' | 'revoked' | 'renewed' | 'expired' | 'role_removed' | null
+}
+
+/** A token that was brought, as it is kept: never itself. */
+export interface Proof {
+  readonly issuer: string
+  readonly jti: string | null
+  /** `sha256:…` of the token. */
+  readonly proof: string
 }
 
 export interface Switches {
@@ -120,11 +136,16 @@ export type Cancelled =
   | { readonly kind: 'cancelled' | 'not_held'; readonly call: Call }
   | { readonly kind: 'no_such_call' }
 
-/** Every hold whose time is over becomes expired. */
+/** Every hold whose time is over becomes expired, and every session ends whose time is. */
 export interface Expire {
   readonly op: 'expire'
 }
-export type Expired = { readonly calls: readonly Call[]; readonly next: number | null }
+export type Expired = {
+  readonly calls: readonly Call[]
+  readonly next: number | null
+  /** Sessions that ended. */
+  readonly ended: number
+}
 
 /** A further attempt at a call in doubt (R7) or in intent. `attempt` is the number it expects to follow. */
 export interface Start {
@@ -187,15 +208,38 @@ export interface TakeOver {
 
 export interface IssueSession {
   readonly op: 'session.issue'
-  readonly session: Omit<SessionRow, 'ended_at' | 'ended_reason' | 'issued_at' | 'expires_at'>
+  readonly session: Omit<SessionRow, Standing>
   readonly lifetime_ms: number
   readonly live_max: number
   /** The issuer says `once`: a second use of the jti is refused. */
   readonly once: boolean
+  /** The same of the proof of the person acted for. */
+  readonly actor_once?: boolean
+  /** The session that goes on in this one; its lineage is this one's, and lives no longer than this from its first issue. */
+  readonly renews?: { readonly session: string; readonly lifetime_max_ms: number }
 }
+/** What the fold decides about a session. */
+type Standing = 'issued_at' | 'expires_at' | 'began_at' | 'renews' | 'renewed_by' | 'ended_at' | 'ended_reason'
 export type Issued =
   | { readonly kind: 'issued'; readonly session: SessionRow; readonly entry: string }
-  | { readonly kind: 'too_many' | 'proof_used' }
+  | {
+      /** `no_such_session`: none of this principal and role. `renewed`: its renewal is in use. */
+      readonly kind: 'too_many' | 'proof_used' | 'no_such_session' | 'ended' | 'renewed' | 'lineage_over'
+    }
+
+/** The token of a renewal is used for the first time: its predecessor ends. */
+export interface UseSession {
+  readonly op: 'session.use'
+  readonly session: string
+  /** As its row names it. */
+  readonly renews: string
+}
+/** The session as it stands now, or null when there is none. */
+export interface Used {
+  /** Whether its predecessor ended for it. */
+  readonly ended: number
+  readonly used: SessionRow | null
+}
 
 export interface DenySession {
   readonly op: 'session.deny'
@@ -212,7 +256,9 @@ export interface EndSession {
   readonly by: string
 }
 export type Ended =
-  | { readonly kind: 'ended' | 'already'; readonly session: SessionRow }
+  /** With the calls that were cancelled. */
+  | { readonly kind: 'ended'; readonly session: SessionRow; readonly cancelled: readonly Call[] }
+  | { readonly kind: 'already'; readonly session: SessionRow }
   | { readonly kind: 'no_such_session' }
 
 export interface SetSwitch {
@@ -232,20 +278,21 @@ export interface LoadPolicy {
   readonly seeds?: readonly Seed[]
   /** The definitions that the seeds are for; each other one must be known, or the policy changed meanwhile. */
   readonly fresh?: readonly string[]
-  /** The policy was closed by this process before the seeds were read. */
-  readonly closed?: boolean
+  /** Since when this process has the policy closed: its seeds were read after it. Undefined: it has none. */
+  readonly closed?: number
 }
 /** `again`: another process is loading a policy, or has; what the seeds stand on is not the last word any more. */
 export type PolicyLoaded = { readonly kind: 'loaded'; readonly entry: string } | { readonly kind: 'again' }
 
 /**
  * Where several processes admit calls: nothing is admitted from here until a policy is loaded by whoever asks, so that no
- * call is missed while earlier ones are counted for new limits.
+ * call is missed while earlier ones are counted for new limits. Whoever does not ask again within ten seconds is gone.
  */
 export interface ClosePolicy {
   readonly op: 'policy.close'
 }
-export type PolicyClosed = { readonly kind: 'closed' | 'again' }
+/** `since`: ms; another one than before says that calls were admitted meanwhile. */
+export type PolicyClosed = { readonly kind: 'closed'; readonly since: number } | { readonly kind: 'again' }
 
 /** What one earlier call takes of the limits that a policy makes new. */
 export interface Seed {
@@ -273,6 +320,7 @@ export type Operation =
   | IssueSession
   | DenySession
   | EndSession
+  | UseSession
   | SetSwitch
   | LoadPolicy
   | ClosePolicy
@@ -298,8 +346,10 @@ export type ResultOf<O extends Operation> = O extends Admit
                   ? Issued
                   : O extends EndSession
                     ? Ended
-                    : O extends LoadPolicy
-                      ? PolicyLoaded
-                      : O extends ClosePolicy
-                        ? PolicyClosed
-                        : { readonly entry: string }
+                    : O extends UseSession
+                      ? Used
+                      : O extends LoadPolicy
+                        ? PolicyLoaded
+                        : O extends ClosePolicy
+                          ? PolicyClosed
+                          : { readonly entry: string }

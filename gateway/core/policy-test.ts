@@ -2,6 +2,7 @@ import { admit, exceeds } from './admit.ts'
 import { frozenBy } from './fold/open.ts'
 import { readTests } from './policy/tests.ts'
 import type { PolicyCase } from './policy/test-case.ts'
+import { principalOf } from './principal.ts'
 import type { Amounts, Because, Finding, LimitState, Plan, Policy, Question, Session } from './types.ts'
 import { weigh } from './weigh.ts'
 import type { Weighing } from './weigh.ts'
@@ -119,7 +120,7 @@ function questionOf(policy: Policy, asked: PolicyCase): Question {
     id: 'ses_0123456789abcdefghjkmnpqrs',
     lineage: 'ses_0123456789abcdefghjkmnpqrs',
     role: asked.role,
-    principal: acting_for === null ? requested_by : `${requested_by} ${acting_for}`,
+    principal: principalOf(requested_by, acting_for),
     requester: requested_by,
     acting_for,
     attributes: asked.attributes,

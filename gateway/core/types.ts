@@ -305,7 +305,8 @@ export interface Issuer {
     | { readonly kind: 'jwks_uri'; readonly uri: string }
     | { readonly kind: 'oidc'; readonly issuer: string }
     | { readonly kind: 'dev' }
-  readonly once: boolean
+  /** Whether a second use of one token is refused; null: of RFC 7523's assertions only. */
+  readonly once: boolean | null
   /** Over `claims`; set: an issuer of people. */
   readonly person: Expression | null
   readonly display: Expression | null

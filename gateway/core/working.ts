@@ -1,3 +1,4 @@
+import { actingFields } from './principal.ts'
 import type { SessionRow, Switches } from './operations.ts'
 import type { Bodies, Call, CallState, JsonObject, LimitState, PolicyText } from './types.ts'
 
@@ -47,6 +48,9 @@ export interface Working {
 
 export interface Closed {
   readonly owner: string
+  /** When it was asked for first, without a gap until now. */
+  readonly since: number
+  /** When it was asked for last. */
   readonly at: number
 }
 
@@ -72,15 +76,17 @@ export interface Touches {
   /** Beside these, the writer loads the limits in `reserve` of every call it loads. */
   readonly limits?: readonly string[]
   readonly sessions?: readonly string[]
-  /** All calls of this session that are held or in intent. */
-  readonly openCallsOfSession?: string
+  /** This session's whole lineage: sessions that live or have open calls, and all calls that are held or in intent. */
+  readonly lineageOf?: string
+  /** This session, and the one that renews it. */
+  readonly renewalOf?: string
   /** The limits that the current policy defines. */
   readonly definitions?: boolean
-  /** All held calls with expires_at <= now. */
+  /** All held calls and all sessions that have not ended with expires_at <= now. */
   readonly due?: boolean
   /** Counts of live sessions of this principal, at now. */
   readonly livePrincipal?: string
-  readonly proof?: { readonly issuer: string; readonly jti: string }
+  readonly proofs?: readonly { readonly issuer: string; readonly jti: string }[]
 }
 
 /** The arrows of 5-correctness; only these exist. `null`: a call that is not there yet. */
@@ -136,5 +142,5 @@ export function keyName(principal: string, role: string, action: string, key: st
 /** What every entry about a call begins with. */
 export function callFields(call: Call): JsonObject {
   const { id, session, role, principal, action, effect } = call
-  return { call: id, session, role, principal, action, effect }
+  return { call: id, session, role, principal, ...actingFields(principal), action, effect }
 }

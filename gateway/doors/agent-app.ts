@@ -1,11 +1,27 @@
 import type { Express } from 'express'
 import { frame } from './frame.ts'
 import type { DoorParts } from './frame.ts'
+import { mcpRoutes } from './mcp.ts'
+import { metadataRoutes, resourceMetadata } from './metadata.ts'
 import { oauthRoutes } from './oauth.ts'
 import { openApiRoute } from './openapi.ts'
 import { restRoutes } from './rest.ts'
+import { slots } from './slots.ts'
 
-/** What agents reach: sessions (`/oauth/…`), actions and calls (`/v1/…`), their description, health. */
+/** What agents reach: sessions (`/oauth/…`), actions and calls (`/v1/…`, `/mcp`), their description, health. */
 export function agentApp(parts: DoorParts): Express {
-  return frame(parts, (route) => [restRoutes(parts, route), oauthRoutes(parts), openApiRoute(parts, route)])
+  const waiting = slots(parts.waiting_max)
+  const { agentUrl } = parts
+  const metadata = agentUrl === undefined ? undefined : () => resourceMetadata(agentUrl)
+  return frame(
+    parts,
+    (route) => [
+      restRoutes(parts, route, waiting),
+      mcpRoutes(parts, waiting, metadata),
+      oauthRoutes(parts, metadata),
+      openApiRoute(parts, route),
+      ...(agentUrl === undefined ? [] : [metadataRoutes(agentUrl, route)]),
+    ],
+    metadata,
+  )
 }

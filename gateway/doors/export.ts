@@ -6,6 +6,7 @@ import { newRouter } from './frame.ts'
 import type { DoorParts } from './frame.ts'
 import { callFilter } from './people.ts'
 import { discardBody } from './read-body.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 
 /** Calls read at a time; the answer is written as it is read. */
 const PAGE = 500
@@ -23,10 +24,10 @@ export function exportRoutes({ gateway, identity, scrub, fault }: DoorParts): Ro
       const person = await identity.person(request.headers.authorization)
       const filter = { ...callFilter(request, false), limit: PAGE }
       let page = await gateway.people.exported(person, filter)
-      if (!(await discardBody(request))) response.setHeader('Connection', 'close')
-      response.setHeader('Cache-Control', 'no-store')
-      response.setHeader('Content-Type', type)
-      response.setHeader('Content-Disposition', `attachment; filename="calls.${name}"`)
+      const whole = await discardBody(request)
+      const disposition = `attachment; filename="calls.${name}"`
+      const own = ['Cache-Control', 'no-store', 'Content-Type', type, 'Content-Disposition', disposition]
+      response.writeHead(200, [...SECURITY_HEADERS, ...own, ...(whole ? [] : ['Connection', 'close'])])
       const lines = async function* () {
         yield head
         for (;;) {

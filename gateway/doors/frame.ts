@@ -1,8 +1,5 @@
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
 import express from 'express'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Router } from 'express'
-import helmet from 'helmet'
 import { Problem } from '../core/problem.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
@@ -26,6 +23,8 @@ export interface DoorParts {
   /** Above so many calls waiting at once, more are shed before anything is looked at. */
   readonly waiting_max?: number
   readonly body?: BodyLimits
+  /** How agents reach their listener; without it there are no documents that name it. */
+  readonly agentUrl?: () => string
   /** The signed head of the ledger; without it there are no routes of the ledger. */
   readonly ledger?: LedgerHead
   /** What `/metrics` tells on the listener for people; without it there is no such route. */
@@ -36,16 +35,22 @@ export interface DoorParts {
 export type Route = (answer: (request: Request) => Promise<Answer>) => RequestHandler
 
 /**
- * An express app with what both listeners share: the edge, exact paths, plain security headers, health, one way out, and
- * the last-resort error handler.
+ * An express app with what both listeners share: the edge, exact paths, health, one way out, and the last-resort error
+ * handler.
+ *
+ * @param metadata where whoever is refused for want of a token reads how to get one.
  */
-export function frame(parts: DoorParts, routes: (route: Route) => readonly RequestHandler[]): Express {
+export function frame(
+  parts: DoorParts,
+  routes: (route: Route) => readonly RequestHandler[],
+  metadata?: () => string,
+): Express {
   const send = sender(parts.scrub)
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').enable('strict routing')
   app.set('query parser', false)
   const route: Route = (answer) => async (request, response) => send(request, response, await answer(request))
-  app.use(securityHeaders, edge, health(parts.gateway, route), ...routes(route))
+  app.use(edge, health(parts.gateway, route), ...routes(route))
   app.use(() => {
     throw noSuchRoute()
   })
@@ -56,7 +61,7 @@ export function frame(parts: DoorParts, routes: (route: Route) => readonly Reque
     // Where the connection is gone already, server.ts has counted what the parser refused.
     if (isRefusedAtTheDoor(problem.code) && !response.destroyed) parts.gateway.refused(problem.code, sourceOf(request))
     try {
-      await send(request, response, problemAnswer(problem.body()))
+      await send(request, response, problemAnswer(problem.body(), {}, metadata))
     } catch (fault) {
       parts.fault(fault)
       response.destroy()
@@ -104,24 +109,4 @@ function health(gateway: Gateway, route: Route): RequestHandler {
     await route(async () => answer)(request, response, next)
   })
   return router
-}
-
-/** Nothing here is a page: no script, no frame, no sniffing. */
-const securityHeaders = constantly(
-  helmet({
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    xDownloadOptions: false,
-    xPermittedCrossDomainPolicies: false,
-  }),
-)
-
-/** What helmet sets is the same for every request: it is asked once, by a response that only takes notes. */
-function constantly(middleware: ReturnType<typeof helmet>): RequestHandler {
-  const noted = new ServerResponse(new IncomingMessage(new Socket()))
-  middleware(noted.req, noted, () => {})
-  const headers = Object.entries(noted.getHeaders() as { readonly [name: string]: string })
-  return (_request, response, next) => {
-    for (const [name, value] of headers) response.setHeader(name, value)
-    next()
-  }
 }

@@ -1,14 +1,21 @@
 import type { ErrorRequestHandler, Request, Router } from 'express'
 import { Problem } from '../core/problem.ts'
+import type { Session } from '../core/types.ts'
 import { newRouter, sourceOf } from './frame.ts'
 import type { DoorParts } from './frame.ts'
-import { isRefusedAtTheDoor, toProblem } from './problem.ts'
+import { isRefusedAtTheDoor, problemAnswer, toProblem } from './problem.ts'
 import { BODY_LIMITS, readForm } from './read-body.ts'
 import { sender } from './send.ts'
 import type { Answer } from './send.ts'
 
-/** `POST /oauth/token` (RFC 8693) and `POST /oauth/revoke` (RFC 7009). Errors are RFC 6749's JSON, never problem+json. */
-export function oauthRoutes({ gateway, identity, scrub, fault, body: limits = BODY_LIMITS }: DoorParts): Router {
+/**
+ * `POST /oauth/token` (RFC 8693, RFC 7523), `/oauth/revoke` (RFC 7009) and `/oauth/introspect` (RFC 7662). Errors are
+ * RFC 6749's JSON, never problem+json.
+ */
+export function oauthRoutes(
+  { gateway, identity, scrub, fault, body: limits = BODY_LIMITS }: DoorParts,
+  metadata?: () => string,
+): Router {
   const send = sender(scrub)
   const router = newRouter()
 
@@ -29,6 +36,16 @@ export function oauthRoutes({ gateway, identity, scrub, fault, body: limits = BO
     await send(request, response, { status: 200, body: undefined })
   })
 
+  // Whoever has a session may ask about a token that it was shown: it could use that token as well.
+  router.post('/oauth/introspect', async (request, response) => {
+    await identity.authenticate(request.headers.authorization)
+    const form = await formOf(request)
+    const token = form.get('token') || null
+    if (token === null) throw new Problem('malformed', 'token is missing.')
+    const session = await identity.introspect(token)
+    await send(request, response, { status: 200, body: introspected(session), headers: NOT_CACHED })
+  })
+
   const formOf = async (request: Request): Promise<ReadonlyMap<string, string>> => {
     const form = await readForm(request, limits)
     if (form === null) {
@@ -41,17 +58,44 @@ export function oauthRoutes({ gateway, identity, scrub, fault, body: limits = BO
     const problem = toProblem(error)
     if (problem.code === 'internal') fault(error)
     if (isRefusedAtTheDoor(problem.code) && !response.destroyed) gateway.refused(problem.code, sourceOf(request))
-    await send(request, response, oauthAnswer(problem))
+    await send(request, response, oauthAnswer(problem, metadata))
   }
-  router.use(['/oauth/token', '/oauth/revoke'], last)
+  router.use(['/oauth/token', '/oauth/revoke', '/oauth/introspect'], last)
   return router
 }
 
 /** RFC 6749, section 5.1. */
 const NOT_CACHED = { Pragma: 'no-cache' }
 
-function oauthAnswer({ status, message, members }: Problem): Answer {
-  const error = status >= 500 ? (status === 500 ? 'server_error' : 'temporarily_unavailable') : 'invalid_request'
-  const retry = members.retry_after === undefined ? undefined : String(members.retry_after)
-  return { status, body: { error, error_description: message }, headers: { ...NOT_CACHED, 'Retry-After': retry } }
+function oauthAnswer(problem: Problem, metadata?: () => string): Answer {
+  const { status, message } = problem
+  const { headers } = problemAnswer(problem.body(), NOT_CACHED, metadata)
+  return { status, body: { error: errorOf(status), error_description: message }, ...(headers ? { headers } : {}) }
+}
+
+/** RFC 6749, section 5.2; RFC 6750, section 3.1, for a caller without a session. */
+function errorOf(status: number): string {
+  if (status === 401) return 'invalid_token'
+  if (status === 500) return 'server_error'
+  return status > 500 ? 'temporarily_unavailable' : 'invalid_request'
+}
+
+/**
+ * RFC 7662, section 2.2. A token that does not work says nothing about why. Whom an agent acts for is the subject, and the
+ * agent the actor (RFC 8693, section 4.1).
+ */
+function introspected(session: Session | null): object {
+  if (session === null) return { active: false }
+  const { id, lineage, role, requester, acting_for, issued_at, expires_at } = session
+  return {
+    active: true,
+    token_type: 'Bearer',
+    scope: `role:${role}`,
+    sub: acting_for ?? requester,
+    ...(acting_for === null ? {} : { act: { sub: requester } }),
+    iat: Math.floor(issued_at / 1000),
+    exp: Math.floor(expires_at / 1000),
+    session: id,
+    lineage,
+  }
 }

@@ -2,11 +2,15 @@ import { problemBody, Problem } from '../core/problem.ts'
 import type { Code, ProblemBody } from '../core/problem.ts'
 import type { Answer, Headers } from './send.ts'
 
-/** RFC 9457, with the headers that its code asks for. */
-export function problemAnswer(body: ProblemBody, headers: Headers = {}): Answer {
+/**
+ * RFC 9457, with the headers that its code asks for.
+ *
+ * @param metadata names the document that a challenge points at.
+ */
+export function problemAnswer(body: ProblemBody, headers: Headers = {}, metadata?: () => string): Answer {
   const own = {
     'Retry-After': body.retry_after === undefined ? undefined : String(Math.ceil(body.retry_after)),
-    'WWW-Authenticate': body.status === 401 ? challenge(body) : undefined,
+    'WWW-Authenticate': body.status === 401 ? challenge(body, metadata) : undefined,
   }
   return { status: body.status, type: 'application/problem+json', body, headers: { ...own, ...headers } }
 }
@@ -44,12 +48,17 @@ const AT_THE_DOOR: ReadonlySet<Code> = new Set<Code>([
   ...(['ledger_unavailable', 'overloaded'] as const),
 ])
 
-/** RFC 6750, section 3: no error code when no token was sent. */
-function challenge({ code, detail }: ProblemBody): string {
-  if (code === 'token_missing') return 'Bearer realm="keystay"'
-  // A quoted-string without anything that would need escaping.
-  const description = detail.replaceAll(/[^\x20-\x7E]|["\\]/g, "'").slice(0, 300)
-  return `Bearer realm="keystay", error="invalid_token", error_description="${description}"`
+/** RFC 6750, section 3: no error code when no token was sent. `resource_metadata` is RFC 9728's. */
+function challenge({ code, detail }: ProblemBody, metadata?: () => string): string {
+  const where = metadata === undefined ? '' : `, resource_metadata="${plain(metadata())}"`
+  if (code === 'token_missing') return `Bearer realm="keystay"${where}`
+  const description = plain(detail).slice(0, 300)
+  return `Bearer realm="keystay", error="invalid_token", error_description="${description}"${where}`
+}
+
+/** For a quoted-string: without anything that would need escaping. */
+function plain(text: string): string {
+  return text.replaceAll(/[^\x20-\x7E]|["\\]/g, "'")
 }
 
 /** The bytes of an answer for requests that never reached the app: the HTTP parser refused them. */

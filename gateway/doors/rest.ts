@@ -1,6 +1,6 @@
 import type { Request, Router } from 'express'
 import { Problem } from '../core/problem.ts'
-import type { InputError, Json, Session } from '../core/types.ts'
+import type { Session } from '../core/types.ts'
 import type { Reply } from '../pipeline/gateway.ts'
 import { mustBeReady, newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
@@ -10,12 +10,18 @@ import { integerOf, readQuery, statusOf, timeOf } from './query.ts'
 import { BODY_LIMITS, readJsonBody } from './read-body.ts'
 import type { JsonBody } from './read-body.ts'
 import type { Answer } from './send.ts'
+import { sessionBody } from './session-body.ts'
+import type { Slots } from './slots.ts'
+import { inputErrors } from './input-errors.ts'
 
 /** The agents' door: sessions, actions and calls over plain HTTP. Every call goes through `gateway.call`. */
-export function restRoutes(parts: DoorParts, route: Route): Router {
+export function restRoutes(parts: DoorParts, route: Route, slots: Slots): Router {
   const { gateway, identity, body: limits = BODY_LIMITS } = parts
-  const waiting = slots(parts.waiting_max ?? 4096)
   const router = newRouter()
+  const waiting =
+    (handler: ReturnType<Route>): ReturnType<Route> =>
+    (request, response, next) =>
+      slots.hold(async () => handler(request, response, next))
   /** Who asks, before anything that they sent is read. */
   const signedIn = (answer: (session: Session, request: Request) => Promise<Answer>) =>
     route(async (request) => answer(await identity.authenticate(request.headers.authorization), request))
@@ -152,51 +158,4 @@ function stateAnswer(reply: Reply): Answer {
 
 function stateOf({ envelope, problem }: Reply): object {
   return problem === null ? envelope : { ...envelope, problem }
-}
-
-function inputErrors({ value, notDigits }: JsonBody): InputError[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const got = value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`
-    return [{ path: 'input', got, want: 'an object' }]
-  }
-  return notDigits.slice(0, 20).map(({ path, text }) => ({
-    path: path.startsWith('[') ? `input${path}` : `input.${path}`,
-    got: text,
-    want: 'an integer written in digits',
-    example: Number(text) === 0 ? 0 : (Number(text) satisfies Json),
-  }))
-}
-
-function sessionBody(session: Session, now: number): object {
-  return {
-    session: session.id,
-    role: session.role,
-    scope: `role:${session.role}`,
-    requester: session.requester,
-    acting_for: session.acting_for,
-    lineage: session.lineage,
-    attributes: session.attributes,
-    issued_at: new Date(session.issued_at).toISOString(),
-    expires_at: new Date(session.expires_at).toISOString(),
-    expires_in: Math.max(0, Math.floor((session.expires_at - now) / 1000)),
-  }
-}
-
-/**
- * Bounds how many requests wait at once. A slot is free when the work ends, not when the client leaves: who hangs up
- * does not get another place.
- */
-function slots(most: number) {
-  let taken = 0
-  return (handler: ReturnType<Route>): ReturnType<Route> =>
-    async (request, response, next) => {
-      if (taken >= most)
-        throw new Problem('overloaded', 'Too many calls are waiting; nothing was looked at.', { retry_after: 1 })
-      taken++
-      try {
-        await handler(request, response, next)
-      } finally {
-        taken--
-      }
-    }
 }

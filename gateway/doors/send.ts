@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import { discardBody } from './read-body.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 
 export interface Answer {
   readonly status: number
@@ -28,22 +29,21 @@ export function sender(scrub: Scrub): Send {
   return async (request, response, { status, type = 'application/json', body, text, headers = {} }) => {
     const whole = await discardBody(request)
     if (response.headersSent || response.destroyed) return
-    response.statusCode = status
-    response.setHeader('Cache-Control', 'no-store')
+    // All at once: node checks and keeps headers that are set one by one for somebody who may change them.
+    const lines = [...SECURITY_HEADERS, 'Cache-Control', 'no-store']
     for (const name in headers) {
       const value = headers[name]
-      if (value !== undefined) response.setHeader(name, oneLine(scrub(value)))
+      if (value !== undefined) lines.push(name, oneLine(scrub(value)))
     }
-    if (!whole) response.setHeader('Connection', 'close')
+    if (!whole) lines.push('Connection', 'close')
     if (body === undefined && text === undefined) {
-      response.end()
+      response.writeHead(status, lines).end()
       return
     }
     const out = scrub(text ?? JSON.stringify(body))
-    response.setHeader('Content-Type', `${type}; charset=utf-8`)
-    response.setHeader('Content-Length', Buffer.byteLength(out))
+    lines.push('Content-Type', `${type}; charset=utf-8`, 'Content-Length', String(Buffer.byteLength(out)))
     // As text: node puts it behind the headers in one write, where bytes would be a second one.
-    response.end(out, 'utf8')
+    response.writeHead(status, lines).end(out, 'utf8')
   }
 }
 

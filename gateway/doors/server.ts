@@ -1,5 +1,7 @@
 import { createServer } from 'node:http'
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Code } from '../core/problem.ts'
 import { rawProblem } from './problem.ts'
@@ -23,18 +25,27 @@ export const SERVER_LIMITS: ServerLimits = {
   connections_max: 8_192,
 }
 
+/** PEM. */
+export interface KeyPair {
+  readonly cert: string
+  readonly key: string
+}
+
 export interface Listening {
-  /** http://HOST:PORT as bound. */
+  /** http(s)://HOST:PORT as bound. */
   readonly url: string
+  /** New connections are served with it; those that are open go on with theirs. Nothing without TLS. */
+  useKeyPair(pair: KeyPair): void
   /** No new connections or requests; running ones may end, at most so long (ms). */
   close(drain_ms: number): Promise<void>
 }
 
 /**
- * A node:http server around an app, with every bound set, and answers of ours where the parser refuses.
+ * A node:http or node:https server around an app, with every bound set, and answers of ours where the parser refuses.
  *
  * @param port 0 takes any.
  * @param refused hears of what the parser refused: code and source address.
+ * @param pair TLS with this certificate; without it plain HTTP.
  * @throws the bind error.
  */
 export async function listen(
@@ -42,8 +53,9 @@ export async function listen(
   { host, port }: { readonly host: string; readonly port: number },
   refused: (code: Code, source: string) => void,
   limits: ServerLimits = SERVER_LIMITS,
+  pair?: KeyPair,
 ): Promise<Listening> {
-  const server = createServer({
+  const options: ServerOptions = {
     maxHeaderSize: 16 * 1024,
     headersTimeout: limits.headers_ms,
     requestTimeout: limits.request_ms,
@@ -52,7 +64,9 @@ export async function listen(
     insecureHTTPParser: false,
     // The edge asks for exactly one Host, and answers with a problem instead of an empty 400.
     requireHostHeader: false,
-  })
+  }
+  const secure = pair === undefined ? null : secureServer(options, pair, limits)
+  const server = (secure ?? createServer(options)) as Server
   server.maxConnections = limits.connections_max
   let closing = false
   const lines = new WeakMap<Socket, Line>()
@@ -85,8 +99,13 @@ export async function listen(
     setTimeout(() => socket.destroy(), LINGER_MS).unref()
   })
 
+  const shaken = new WeakSet<Socket>()
+  secure?.on('secureConnection', (socket) => shaken.add(socket))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
+    // Before the handshake there is nobody who could read an answer: other protocols, old versions, whoever says nothing.
+    const early = secure !== null && !shaken.has(socket)
+    if (early && error.code !== 'ECONNRESET') refused('malformed', socket.remoteAddress ?? 'unknown')
+    if (early || error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
       return
     }
@@ -110,7 +129,8 @@ export async function listen(
     })
   })
   return {
-    url: urlOf(server.address() as AddressInfo),
+    url: urlOf(server.address() as AddressInfo, secure !== null),
+    useKeyPair: (next) => secure?.setSecureContext({ ...TLS, ...next }),
     close: (drain_ms) => {
       closing = true
       return new Promise((resolve) => {
@@ -148,6 +168,13 @@ function hangUp(socket: Socket, line: Line): void {
   setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+/** RFC 9325: nothing before TLS 1.2. What is offered of it is Node's choice of ciphers. */
+const TLS = { minVersion: 'TLSv1.2' } as const
+
+function secureServer(options: ServerOptions, pair: KeyPair, { headers_ms }: ServerLimits): SecureServer {
+  return createSecureServer({ ...options, ...TLS, ...pair, handshakeTimeout: headers_ms })
+}
+
+function urlOf({ address, family, port }: AddressInfo, secure: boolean): string {
+  return `${secure ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

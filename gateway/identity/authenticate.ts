@@ -1,4 +1,6 @@
 import { Problem } from '../core/problem.ts'
+import type { SessionRow } from '../core/operations.ts'
+import { overBy } from '../core/session-over.ts'
 import type { Session } from '../core/types.ts'
 import type { SessionStore } from './session-store.ts'
 import { tokenHash } from './token.ts'
@@ -20,17 +22,29 @@ export async function authenticate(
   if (session === null) {
     throw new Problem('token_invalid', `This is no session token of this gateway. ${NEW_SESSION}`)
   }
-  if (session.ended_at !== null) {
-    throw new Problem('session_revoked', `The session ${session.id} ${ENDED[session.ended_reason ?? 'revoked']}`)
-  }
-  if (session.expires_at <= now) {
-    const at = new Date(session.expires_at).toISOString()
-    const lives = 'Calls that it made live on: a new session of the same subject and role can read them.'
-    throw new Problem('session_expired', `The session ${session.id} expired at ${at}. ${NEW_SESSION} ${lives}`)
+  mustLive(session, now)
+  if (session.renews !== null) {
+    // The renewal has arrived. Until that is written its predecessor lives: a request that cannot say so goes no further.
+    const { used } = await store.write({ op: 'session.use', session: session.id, renews: session.renews })
+    if (used !== null) mustLive(used, now)
   }
   // Only what a session is: the token's hash and the proof travel no further, least of all into a kept question.
   const { id, lineage, role, principal, requester, acting_for, attributes, issued_at, expires_at } = session
   return { id, lineage, role, principal, requester, acting_for, attributes, issued_at, expires_at }
+}
+
+/** @throws Problem session_expired, session_revoked. */
+function mustLive(session: SessionRow, now: number): void {
+  const over = overBy(session, now)
+  if (over === 'session_expired') {
+    const at = new Date(session.expires_at).toISOString()
+    const text = `The session ${session.id} expired at ${at}. ${renewal(session.id)} ${LIVE_ON}`
+    throw new Problem('session_expired', text)
+  }
+  if (over === 'session_revoked') {
+    const why = ENDED[session.ended_reason ?? 'renewed']
+    throw new Problem('session_revoked', `The session ${session.id} ${why}`)
+  }
 }
 
 /**
@@ -46,8 +60,14 @@ export function bearer(authorization: string | undefined): string {
 }
 
 const NEW_SESSION = 'For a new one: POST /oauth/token with a fresh subject token and scope=role:NAME.'
+const LIVE_ON = 'Calls that it made live on: any session of the same subject and role reads and cancels them.'
+
+function renewal(id: string): string {
+  return `To renew it: POST /oauth/token with a fresh subject token, scope=role:NAME and session=${id}.`
+}
 
 const ENDED = {
+  expired: `has expired. ${NEW_SESSION}`,
   logout: `was ended by its own agent. ${NEW_SESSION}`,
   renewed: 'was renewed; use the token of the renewal.',
   revoked: 'was revoked by people. Ask them before you ask for a new one.',

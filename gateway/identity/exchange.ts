@@ -1,11 +1,17 @@
-import type { Json, JsonObject, Policy, Role } from '../core/types.ts'
+import type { IssueSession, Issued, Proof } from '../core/operations.ts'
+import { principalOf } from '../core/principal.ts'
+import type { Json, JsonObject, Person, Policy, Role } from '../core/types.ts'
 import { admits } from './admits.ts'
+import { DIGEST, JWT_BEARER, readGrant, TOKEN_TYPE_ACCESS } from './grants.ts'
 import type { KeyRing } from './key-set.ts'
+import { oauthError } from './oauth-error.ts'
+import type { OAuthError } from './oauth-error.ts'
 import { personOf, qualified } from './person.ts'
 import type { SessionStore } from './session-store.ts'
 import { newToken } from './token.ts'
 import type { Random } from './token.ts'
 import { REASONS, verifyToken } from './verify.ts'
+import type { Verified } from './verify.ts'
 
 /** Status and JSON body of an answer of the token endpoint (RFC 6749, sections 5.1 and 5.2). */
 export interface OAuthAnswer {
@@ -23,17 +29,6 @@ export interface TokenBody {
   readonly scope: string
   readonly session: string
 }
-export interface OAuthError {
-  readonly error:
-    | 'invalid_request'
-    | 'invalid_grant'
-    | 'invalid_scope'
-    | 'invalid_target'
-    | 'unsupported_grant_type'
-    | 'temporarily_unavailable'
-  readonly error_description: string
-}
-
 export interface ExchangeParts {
   readonly store: SessionStore
   readonly policy: () => Policy
@@ -58,14 +53,12 @@ export type RefusedCode = OAuthError['error'] | 'token_invalid' | 'backend_unava
 
 /** What a client is told to wait when an issuer's keys cannot be fetched. */
 export const KEYS_RETRY_S = 5
-export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
-export const TOKEN_TYPE_JWT = 'urn:ietf:params:oauth:token-type:jwt'
-const TOKEN_TYPE_ACCESS = 'urn:ietf:params:oauth:token-type:access_token'
 
 /**
- * A role's session for a proof: RFC 8693 token exchange. A proof that does not hold is `invalid_request` (RFC 8693,
- * section 2.2.2, demands that code). A role that does not exist and one that this subject may not have are the same
- * `invalid_scope` with the same words, so that roles cannot be listed from outside. Whoever is eligible hears the rest.
+ * A role's session for a proof: RFC 8693 token exchange, or RFC 7523 with the proof as the assertion. A proof that does
+ * not hold is `invalid_request` (RFC 8693, section 2.2.2, demands that code) or `invalid_grant` (RFC 7523, section 3.1).
+ * A role that does not exist and one that this subject may not have are the same `invalid_scope` with the same words, so
+ * that roles cannot be listed from outside. Whoever is eligible hears the rest.
  *
  * @param form parameters, each once (the door refuses repeats).
  * @throws what the store throws when nothing can be written; then no session exists.
@@ -75,7 +68,7 @@ export async function exchange(
   from: From,
   parts: ExchangeParts,
 ): Promise<OAuthAnswer> {
-  const asked = read(form)
+  const asked = readGrant(form)
   if ('error' in asked) {
     from.refused(asked.error)
     return { status: 400, body: asked }
@@ -83,21 +76,29 @@ export async function exchange(
   const policy = parts.policy()
   const deny = async (reason: string, error: OAuthError, who: Who | Unproven): Promise<OAuthAnswer> => {
     await parts.store.write({ op: 'session.deny', role: asked.role, ...who, reason })
-    return { status: 400, body: error }
+    return error.error === 'temporarily_unavailable'
+      ? { status: 503, body: error, retry_after: KEYS_RETRY_S }
+      : { status: 400, body: error }
   }
+  const unproven = asked.grant === JWT_BEARER ? 'invalid_grant' : 'invalid_request'
 
   const proof = await verifyToken(asked.subject_token, policy.issuers, { now: parts.now(), keys: parts.keys })
   if (!proof.ok) {
     const away = proof.reason === 'keys_unavailable'
-    const text = `The subject token is refused: ${REASONS[proof.reason]}.`
-    const error = oauthError(away ? 'temporarily_unavailable' : 'invalid_request', text)
+    const what = asked.grant === JWT_BEARER ? 'assertion' : 'subject token'
+    const error = refusal(what, proof.reason, unproven)
     if (parts.unprovenEntry(from.source))
-      await deny(`proof: ${proof.reason}`, error, { principal: null, issuer: proof.issuer })
-    else from.refused(away ? 'backend_unavailable' : 'token_invalid')
+      return deny(`proof: ${proof.reason}`, error, { principal: null, issuer: proof.issuer })
+    from.refused(away ? 'backend_unavailable' : 'token_invalid')
     return away ? { status: 503, body: error, retry_after: KEYS_RETRY_S } : { status: 400, body: error }
   }
   const { issuer, claims } = proof
-  const who: Who = { principal: qualified(issuer, proof.subject), issuer: issuer.name }
+  const subject = qualified(issuer, proof.subject)
+
+  const actor = asked.actor_token === null ? null : await personActedFor(asked.actor_token, policy, parts)
+  const acting_for = actor?.ok === true ? actor.person.id : null
+  const who: Who = { principal: principalOf(subject, acting_for), issuer: issuer.name }
+  if (actor?.ok === false) return deny(`actor: ${actor.reason}`, actor.error, who)
 
   const role = policy.roles.get(asked.role)
   const attributes = role === undefined ? null : admits(policy, role, issuer, claims)
@@ -108,15 +109,21 @@ export async function exchange(
   }
   const prompt = promptOf(role, claims, asked.prompt_digest)
   if (typeof prompt === 'object' && prompt !== null) return deny('prompt', prompt, who)
-  if (issuer.once && proof.jti === null) {
+  // An assertion is made for one request; a token that a platform keeps in a file is read again and again.
+  const once = issuer.once ?? asked.grant === JWT_BEARER
+  if (once && proof.jti === null) {
     const text = 'Tokens of this issuer are good for one session only, so the subject token needs a jti.'
-    return deny('no jti', oauthError('invalid_request', text), who)
+    return deny('no jti', oauthError(unproven, text), who)
+  }
+  if (actor !== null && actor.once && actor.proof.jti === null) {
+    const text = 'Tokens of the person’s issuer are good for one session only, so the actor token needs a jti.'
+    return deny('actor: no jti', oauthError('invalid_request', text), who)
   }
 
   const session = parts.newSessionId()
   const { token, hash } = newToken(parts.random)
-  const lifetime_ms = Math.min(role.lifetime_ms, policy.sessions.lifetime_max_ms, asked.ttl_ms ?? Infinity)
-  const issued = await parts.store.write({
+  const { lifetime_max_ms, live_per_principal } = policy.sessions
+  const operation: IssueSession = {
     op: 'session.issue',
     session: {
       id: session,
@@ -124,8 +131,8 @@ export async function exchange(
       role: role.name,
       principal: who.principal,
       // Whom an approval must not come from is a person, wherever the proof came from.
-      requester: person?.id ?? who.principal,
-      acting_for: null,
+      requester: person?.id ?? subject,
+      acting_for,
       attributes,
       token_hash: hash,
       issuer: issuer.name,
@@ -133,17 +140,16 @@ export async function exchange(
       proof: proof.proof,
       policy: policy.digest,
       prompt,
+      ...(actor === null ? {} : { actor: actor.proof }),
     },
-    lifetime_ms,
-    live_max: policy.sessions.live_per_principal,
-    once: issuer.once,
-  })
-  if (issued.kind !== 'issued') {
-    const live = policy.sessions.live_per_principal
-    const many = `This subject has ${live} live sessions, which is the limit. End one, or wait.`
-    const text = issued.kind === 'too_many' ? many : 'This subject token was used before.'
-    return deny(issued.kind, oauthError('invalid_request', text), who)
+    lifetime_ms: Math.min(role.lifetime_ms, lifetime_max_ms, asked.ttl_ms ?? Infinity),
+    live_max: live_per_principal,
+    once,
+    ...(actor === null ? {} : { actor_once: actor.once }),
+    ...(asked.session === null ? {} : { renews: { session: asked.session, lifetime_max_ms } }),
   }
+  const issued = await parts.store.write(operation)
+  if (issued.kind !== 'issued') return deny(issued.kind, notIssued(issued.kind, operation, unproven), who)
   return {
     status: 200,
     body: {
@@ -167,45 +173,68 @@ interface Unproven {
   readonly issuer: string | null
 }
 
-interface Asked {
-  readonly subject_token: string
-  readonly role: string
-  readonly ttl_ms: number | null
-  readonly prompt_digest: string | null
-}
+type ActedFor =
+  | { readonly ok: true; readonly person: Person; readonly proof: Proof; readonly once: boolean }
+  | { readonly ok: false; readonly reason: string; readonly error: OAuthError }
 
-/** An empty parameter counts as absent (RFC 6749, section 3.2); ones that we do not know are ignored. */
-function read(form: ReadonlyMap<string, string>): Asked | OAuthError {
-  const get = (name: string): string | null => form.get(name) || null
-  const bad = (text: string): OAuthError => oauthError('invalid_request', text)
-  const grant = get('grant_type')
-  if (grant === null) return bad(`grant_type is missing; it must be ${TOKEN_EXCHANGE}.`)
-  if (grant !== TOKEN_EXCHANGE) return oauthError('unsupported_grant_type', `grant_type must be ${TOKEN_EXCHANGE}.`)
-  const later = ['actor_token', 'actor_token_type', 'session'].find((name) => get(name) !== null)
-  if (later !== undefined) return bad(`${later} is not offered by this gateway.`)
-  if (get('resource') !== null || get('audience') !== null) {
-    return oauthError('invalid_target', 'Session tokens are for this gateway only: leave out resource and audience.')
+/** Only an issuer of people says who a person is; a workload cannot be acted for. */
+async function personActedFor(token: string, policy: Policy, { now, keys }: ExchangeParts): Promise<ActedFor> {
+  const people = new Map([...policy.issuers].filter(([, issuer]) => issuer.person !== null))
+  const verified = await verifyToken(token, people, { now: now(), keys })
+  if (!verified.ok) {
+    const { reason } = verified
+    return { ok: false, reason, error: refusal('actor token', reason, 'invalid_request') }
   }
-  const subject_token = get('subject_token')
-  if (subject_token === null) return bad('subject_token is missing: a JWT of an issuer that the policy names.')
-  if (get('subject_token_type') !== TOKEN_TYPE_JWT) return bad(`subject_token_type must be ${TOKEN_TYPE_JWT}.`)
-  const wanted = get('requested_token_type')
-  if (wanted !== null && wanted !== TOKEN_TYPE_ACCESS)
-    return bad(`requested_token_type can only be ${TOKEN_TYPE_ACCESS}.`)
-  const ttl = get('requested_ttl')
-  if (ttl !== null && !/^[1-9][0-9]{0,8}$/.test(ttl))
-    return bad('requested_ttl must be a number of seconds, in digits.')
-  const prompt_digest = get('prompt_digest')
-  if (prompt_digest !== null && !DIGEST.test(prompt_digest))
-    return bad('prompt_digest must be sha256: and 64 hex digits.')
-  const role = ROLE_SCOPE.exec(get('scope') ?? '')?.[1]
-  if (role === undefined) return oauthError('invalid_scope', 'scope must be role:NAME, exactly one.')
-  return { subject_token, role, ttl_ms: ttl === null ? null : Number(ttl) * 1000, prompt_digest }
+  const { issuer, claims, jti, proof } = verified
+  const person = personOf(issuer, claims, policy.groups)
+  if (person === null) {
+    const error = oauthError('invalid_request', 'The actor token is refused: it names no person.')
+    return { ok: false, reason: 'no person', error }
+  }
+  return { ok: true, person, proof: { issuer: issuer.name, jti, proof }, once: issuer.once === true }
 }
 
-const DIGEST = /^sha256:[0-9a-f]{64}$/
-/** RFC 6749, section 3.3: a scope token has no blank; a second one would be a second role. */
-const ROLE_SCOPE = /^role:([\x21\x23-\x5B\x5D-\x7E]{1,128})$/
+function refusal(
+  what: string,
+  reason: Extract<Verified, { ok: false }>['reason'],
+  code: OAuthError['error'],
+): OAuthError {
+  const text = `The ${what} is refused: ${REASONS[reason]}.`
+  return oauthError(reason === 'keys_unavailable' ? 'temporarily_unavailable' : code, text)
+}
+
+/** Why the store issued nothing. Somebody else's session and none are told apart to nobody. */
+function notIssued(
+  kind: Exclude<Issued['kind'], 'issued'>,
+  { session, live_max, renews }: IssueSession,
+  unproven: OAuthError['error'],
+): OAuthError {
+  const id = renews?.session ?? ''
+  switch (kind) {
+    case 'too_many':
+      return oauthError(
+        'invalid_request',
+        `This subject has ${live_max} live sessions, which is the limit. End one, or wait.`,
+      )
+    case 'proof_used':
+      return session.actor === undefined
+        ? oauthError(unproven, 'This subject token was used before.')
+        : oauthError(unproven, 'The subject token or the actor token was used before.')
+    case 'no_such_session':
+      return oauthError('invalid_grant', `This subject has no such session of that role. ${WITHOUT}`)
+    case 'ended':
+      return oauthError('invalid_grant', `The session ${id} was ended, and what was ended is not renewed. ${WITHOUT}`)
+    case 'renewed':
+      return oauthError(
+        'invalid_grant',
+        `The session ${id} was renewed already, and its renewal is in use: renew that.`,
+      )
+    case 'lineage_over':
+      return oauthError('invalid_grant', `The session ${id} was renewed for as long as a session may live. ${WITHOUT}`)
+  }
+}
+
+const WITHOUT = 'Leave session out to open a new one.'
 
 /**
  * The prompt that the session will be recorded under. A stated digest that is not the role's is refused also where the
@@ -222,8 +251,4 @@ function promptOf(role: Role, claims: JsonObject, stated: string | null): string
     return oauthError('invalid_request', 'This role asks for the digest of the prompt: prompt_digest=sha256:HEX.')
   }
   return typeof expected === 'string' ? expected : null
-}
-
-function oauthError(error: OAuthError['error'], error_description: string): OAuthError {
-  return { error, error_description }
 }

@@ -1,4 +1,5 @@
 import { Problem } from '../core/problem.ts'
+import { overBy } from '../core/session-over.ts'
 import type { Person, Policy, Session } from '../core/types.ts'
 import { admits } from './admits.ts'
 import { authenticate, bearer } from './authenticate.ts'
@@ -20,10 +21,12 @@ export interface Identity {
   authenticate(authorization: string | undefined): Promise<Session>
   /** @throws Problem token_missing, token_invalid, backend_unavailable (the issuer's keys cannot be fetched). */
   person(authorization: string | undefined): Promise<Person>
-  /** RFC 8693. */
+  /** RFC 8693 and RFC 7523. */
   exchange(form: ReadonlyMap<string, string>, from: From): Promise<OAuthAnswer>
   /** RFC 7009: whoever has the token may end the session. A token that is not known is no error (section 2.2). */
   revoke(token: string): Promise<void>
+  /** RFC 7662: the live session of this token, or null. Asking is no use of it. */
+  introspect(token: string): Promise<Session | null>
   /** The agent ends its own session; what it admitted lives on. */
   end(session: Session): Promise<void>
   /** Signs for an account of a dev issuer; null outside --dev. Answers null when there is no such account or role for one. */
@@ -76,6 +79,11 @@ export function identity(parts: IdentityParts): Identity {
       const hash = tokenHash(token)
       const session = hash === null ? null : await store.sessionByToken(hash)
       if (session !== null && session.ended_at === null) await logout(session)
+    },
+    async introspect(token) {
+      const hash = tokenHash(token)
+      const session = hash === null ? null : await store.sessionByToken(hash)
+      return session === null || overBy(session, now()) !== null ? null : session
     },
     devToken: dev === null ? null : (ask) => devToken(ask, policy(), dev),
   }

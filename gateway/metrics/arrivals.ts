@@ -8,6 +8,7 @@ export function arrivals(
   held: ReadonlySet<string>,
 ): readonly Call[] {
   if ('calls' in result) return result.calls
+  if ('cancelled' in result) return result.cancelled
   if (!('call' in result) || result.kind === 'bound') return []
   const { kind, call } = result
   if (held.has(call.id)) return call.state === 'held' ? [] : [call]
@@ -22,9 +23,14 @@ export function eventOf(operation: Operation, result: ResultOf<Operation>): stri
       // Counted as they come; the entry is a sum of a second.
       return operation.kind === 'requests.refused' ? null : operation.kind
     case 'session.issue':
-      return 'kind' in result && result.kind === 'issued' ? 'session.issued' : 'session.denied'
+      // What the store refuses is a `session.deny` of its own, right behind.
+      if (!('kind' in result) || result.kind !== 'issued') return null
+      return operation.renews === undefined ? 'session.issued' : 'session.renewed'
     case 'session.deny':
       return 'session.denied'
+    case 'session.use':
+    case 'expire':
+      return 'ended' in result && result.ended > 0 ? 'session.ended' : null
     case 'session.end':
       return 'kind' in result && result.kind === 'ended' ? 'session.ended' : null
     case 'switch':

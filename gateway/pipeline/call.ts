@@ -35,7 +35,7 @@ export async function call(house: House, session: Session, request: CallRequest)
   const action = policy.actions.get(request.action)
   const grant = policy.roles.get(session.role)?.grants.get(request.action)
   if (action === undefined || grant === undefined) {
-    const detail = `The role ${session.role} has no action of this name. GET /v1/actions lists what it has.`
+    const detail = `The role ${session.role} has no action of this name. Its list of actions says what it has.`
     return refuse(house, asked, { code: 'not_granted', detail, because: [] })
   }
   const key = action.effect === 'read' || request.dry_run === true ? null : request.key

@@ -1,6 +1,7 @@
-import CircuitBreaker from 'opossum'
-import type { Adapter, Connection, SecretSource } from '../../adapters/adapter.ts'
+import type { Adapter, Attempt, Connection, Secret, SecretSource } from '../../adapters/adapter.ts'
 import type { BackendSpec, Json, Outcome, Policy } from '../core/types.ts'
+import { openBreaker } from './breaker.ts'
+import type { Breaker } from './breaker.ts'
 import { generations } from './generations.ts'
 import type { Generations } from './generations.ts'
 
@@ -40,6 +41,9 @@ class Failed extends Error {
   }
 }
 
+/** A backend refused this credential: it is fetched anew. Whether another is there now. */
+type Renew = (refused: Secret) => Promise<boolean>
+
 /**
  * The only place where a request leaves for a backend. Deadlines belong to each attempt; opossum admits or refuses and
  * does nothing else. Never rejects.
@@ -48,10 +52,11 @@ export function openBackends(
   specs: ReadonlyMap<string, BackendSpec>,
   adapters: ReadonlyMap<string, Adapter>,
   secret: SecretSource,
+  renew: Renew = () => Promise.resolve(false),
 ): OpenBackends {
-  const lines = generations(specs, (spec) => openLine(spec, adapters, secret), closeLine)
+  const lines = generations(specs, (spec) => openLine(spec, adapters, secret, renew), closeLine)
   return {
-    isOpen: (name) => isLeftAlone(lines.find(name)?.breaker),
+    isOpen: (name) => lines.find(name)?.breaker.isLeftAlone() === true,
     change: lines.change,
     async send(name, request, sending) {
       const line = lines.find(name, sending.policy)
@@ -71,7 +76,7 @@ export function openBackends(
 }
 
 async function closeLine({ breaker, connection }: Line): Promise<void> {
-  breaker.shutdown()
+  breaker.end()
   await connection.close?.()
 }
 
@@ -80,17 +85,12 @@ function leftAlone(name: string): Outcome {
   return { kind: 'not_sent', reason, code: 'backend_unavailable' }
 }
 
-/** Open; or half open while the one request that may look is under way. */
-function isLeftAlone(breaker: Line['breaker'] | undefined): boolean {
-  return breaker !== undefined && (breaker.opened || (breaker.halfOpen && !breaker.pendingClose))
-}
-
 interface Line {
   readonly connection: Connection
-  readonly breaker: CircuitBreaker<[Json, Sending], Outcome>
+  readonly breaker: Breaker<[Json, Sending], Outcome>
 }
 
-function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, secret: SecretSource): Line {
+function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, secret: SecretSource, renew: Renew): Line {
   const adapter = adapters.get(spec.adapter)
   if (adapter === undefined) throw new Error(`no adapter ${spec.adapter}`)
   const connection = adapter.connect(spec, secret)
@@ -99,7 +99,8 @@ function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, sec
   const send = async (request: Json, sending: Sending): Promise<Outcome> => {
     const end = new AbortController()
     waiting.add(end)
-    const outcome = await connection.send(request, {
+    const denied: Secret[] = []
+    const attempt: Attempt = {
       id: sending.call,
       number: sending.attempt,
       notAfter: performance.now() + spec.timeout_ms + QUEUE_MS,
@@ -108,37 +109,43 @@ function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, sec
         if (stands) waiting.delete(end)
         return stands
       },
+      denied: (shown) => void denied.push(shown),
       stamp: sending.stamp,
       signal: end.signal,
-    })
+    }
+    let outcome = await connection.send(request, attempt)
+    const [shown] = denied
+    // The same request under the same key once more, with the same look at the permit before its first byte.
+    if (shown !== undefined && (await renew(shown)) && mayGoAgain(outcome, sending)) {
+      waiting.add(end)
+      outcome = await connection.send(request, attempt)
+    }
     waiting.delete(end)
     if (outcome.kind === 'not_sent' && end.signal.aborted) throw new Failed(leftAlone(spec.name))
-    if (isFailure(outcome)) throw new Failed(outcome)
+    const failed = isFailure(outcome)
+    breaker.tell(failed)
+    if (failed === true) throw new Failed(outcome)
     return outcome
   }
-  const breaker = new CircuitBreaker(send, {
-    timeout: false,
-    errorThresholdPercentage: spec.breaker.percent,
-    volumeThreshold: spec.breaker.of,
-    resetTimeout: spec.breaker.for_ms,
-  })
-  // Of those that have ended: opossum's own share is of those that began, and a long queue would hide that all fail.
-  breaker.on('failure', () => {
-    const { failures, successes } = breaker.stats
-    const ended = failures + successes
-    if (ended >= spec.breaker.of && (100 * failures) / ended >= spec.breaker.percent) breaker.open()
-  })
   // Else what queues would be sent, and hang, one after the other, long after it was plain that nobody answers.
-  breaker.on('open', () => {
+  const breaker = openBreaker(spec.breaker, send, () => {
     for (const end of waiting) end.abort()
   })
   return { connection, breaker }
 }
 
-/** A refusal is the backend's word, and a stale permit or a missing secret is no fault of the backend's. */
-function isFailure(outcome: Outcome): boolean {
-  if (outcome.kind === 'unknown') return true
-  return outcome.kind === 'not_sent' && (outcome.code === undefined || outcome.code === 'backend_unavailable')
+/**
+ * Whether a request whose credential was refused has certainly done nothing, in this and in any earlier attempt: what is
+ * in doubt goes again by R7 alone. A read of our own changes nothing in any case.
+ */
+function mayGoAgain(outcome: Outcome, { attempt }: Sending): boolean {
+  return attempt === 0 || (attempt === 1 && (outcome.kind === 'refused' || outcome.kind === 'not_sent'))
+}
+
+/** A refusal is the backend's word. null: of a stale permit or a missing secret the backend knows nothing. */
+function isFailure(outcome: Outcome): boolean | null {
+  if (outcome.kind !== 'not_sent') return outcome.kind === 'unknown'
+  return outcome.code === undefined || outcome.code === 'backend_unavailable' ? true : null
 }
 
 /** What one attempt at this backend may take, its turn in the queue included. */

@@ -12,6 +12,8 @@ export async function untilFollowed(house: House): Promise<void> {
   const { store, clock } = house
   if (!store.shared) return
   for (const over = clock.monotonic() + WAIT_MS; clock.monotonic() < over && !house.stopping;) {
+    // It is tried again every few seconds: no call waits for that, another process may be asked.
+    if (house.unusablePolicy?.() != null) return
     if (!(await store.isClosed()) && (await store.policy()) === house.policy().digest) return
     await clock.sleep(LOOK_MS)
   }

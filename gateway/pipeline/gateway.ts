@@ -161,6 +161,8 @@ export interface CallSummary {
   readonly role: string
   readonly session: string
   readonly requester: string
+  /** The person whom the agent acts for, or null. */
+  readonly acting_for: string | null
   readonly status: CallStatus
   readonly state: CallState
   readonly summary: string

@@ -11,6 +11,8 @@ export interface House {
   readonly policy: () => Policy
   /** Why the policy directory as it stands was refused; null while the policy that decides is what stands there. */
   readonly invalidPolicy?: () => JsonObject | null
+  /** Why the policy that another process loaded cannot be used here: nothing is admitted until it can; else null. */
+  readonly unusablePolicy?: () => string | null
   readonly store: Store
   readonly backends: Backends
   readonly clock: Clock

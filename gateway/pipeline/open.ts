@@ -77,7 +77,10 @@ function gatewayOf(house: House, count: (code: string, source: string) => void):
     people: peopleGateway(house),
     notReady() {
       const { ok, reason } = house.store.ready()
-      return ok ? (house.stopping ? 'The gateway is stopping.' : null) : (reason ?? 'The ledger is not ready.')
+      if (!ok) return reason ?? 'The ledger is not ready.'
+      if (house.stopping) return 'The gateway is stopping.'
+      const unusable = house.unusablePolicy?.() ?? null
+      return unusable === null ? null : `The policy that another replica loaded cannot be used here: ${unusable}`
     },
     refused: count,
   }

@@ -1,4 +1,5 @@
 import { formatAmount } from '../core/money.ts'
+import { actingForOf } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import type { SessionRow } from '../core/operations.ts'
 import type { Call, CallState, CallStatus, Json, JsonObject, Person } from '../core/types.ts'
@@ -42,7 +43,7 @@ export function peopleGateway(house: House): PeopleGateway {
       await mayOrRefuse(house, person, 'freeze', 'revoke a session')
       const ended = await house.store.write({ op: 'session.end', session: id, reason: 'revoked', by: person.id })
       if (ended.kind === 'no_such_session') throw new Problem('no_such_call', 'There is no such session.')
-      await tellCancelled(house, id)
+      if (ended.kind === 'ended') for (const call of ended.cancelled) announce(house, call)
       return sessionView(ended.session)
     },
     async limits(person) {
@@ -160,6 +161,7 @@ function summaryOf(call: Call): CallSummary {
     role: call.role,
     session: call.session,
     requester: call.requester,
+    acting_for: actingForOf(call.principal),
     status: statusOf(call.state),
     state: call.state,
     summary: call.summary,
@@ -202,11 +204,6 @@ function sessionView(row: SessionRow): SessionView {
     ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
     ended_reason: row.ended_reason,
   }
-}
-
-/** Whoever waits for a held call of a revoked session is told. */
-async function tellCancelled(house: House, session: string): Promise<void> {
-  for (const call of await house.store.calls({ session, states: ['cancelled'], limit: 1000 })) announce(house, call)
 }
 
 /** `all`, `role:R`, `action:A`, and the switches of the policy. */

@@ -19,8 +19,7 @@ export async function endSessionsWithoutRole(house: House): Promise<void> {
   const held = (await house.store.unfinished()).filter(({ state }) => state === 'held')
   const gone = [...live.map(({ id, role }) => ({ id, role })), ...held.map(({ session: id, role }) => ({ id, role }))]
   for (const id of new Set(gone.filter(({ role }) => !roles.has(role)).map((session) => session.id))) {
-    await house.store.write({ op: 'session.end', session: id, reason: 'role_removed', by: 'gateway' })
-    for (const call of await house.store.calls({ session: id, states: ['cancelled'], limit: 1000 }))
-      announce(house, call)
+    const ended = await house.store.write({ op: 'session.end', session: id, reason: 'role_removed', by: 'gateway' })
+    if (ended.kind === 'ended') for (const call of ended.cancelled) announce(house, call)
   }
 }

@@ -6,6 +6,7 @@ import { ask } from './gather.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { pages } from './pages.ts'
+import { PERMIT_MS } from './permit.ts'
 import { sessionOf } from './session.ts'
 
 /** The same request under the same backend key: at most this many attempts per owner (R7). */
@@ -27,7 +28,7 @@ export async function resolve(house: House, doubtful: Call, whose: 'own' | 'foun
   for (let turn = 0; call.state === 'unknown' && call.owner === house.store.owner && !house.stopping; turn++) {
     const until = repeatableUntil(house, call)
     if (left === 0 || house.clock.now() >= until) {
-      call = await look(house, call)
+      call = await look(house, call, whose)
       continue
     }
     if (turn > 0) await house.clock.sleep(Math.min(500 * 2 ** turn, 4000))
@@ -46,12 +47,13 @@ export async function resolve(house: House, doubtful: Call, whose: 'own' | 'foun
 
 /**
  * Wall clock, ms, until which the same request may go again: the backend recognises repeats, its key is alive by the
- * intent's date for the whole of an attempt, and the policy still grants the action. 0: never.
+ * intent's date for the whole of an attempt, the policy still grants the action, and no restored ledger waits for people.
+ * 0: never.
  */
 function repeatableUntil(house: House, call: Call): number {
   const policy = house.policy()
   const spec = policy.backends.get(call.backend)
-  if (spec === undefined || spec.idempotency === null) return 0
+  if (spec === undefined || spec.idempotency === null || house.restored != null) return 0
   if (policy.roles.get(call.role)?.grants.has(call.action) !== true) return 0
   return (call.intent_at ?? 0) + spec.idempotency.lives_ms - timeoutOf(policy, call.backend)
 }
@@ -83,16 +85,18 @@ async function requestOf(house: House, call: Call): Promise<Json> {
 
 /**
  * Asks the backend, only once nothing of any attempt can still land (R7): whatever ended an attempt early here says
- * nothing about what still travels. The last attempt was sent before now.
+ * nothing about what still travels. The last attempt was sent before now; that of an owner who lost the call may yet
+ * begin, as long as the permit lasts that was given before.
  */
-async function look(house: House, call: Call): Promise<Call> {
+async function look(house: House, call: Call, whose: 'own' | 'found'): Promise<Call> {
   const policy = house.policy()
   const recheck = policy.actions.get(call.action)?.recheck ?? null
   const spec = policy.backends.get(call.backend)
   if (recheck === null || spec === undefined) {
     return conclude(house, call, 'cannot_tell', 'the backend cannot be asked what became of it')
   }
-  await house.clock.sleep(spec.timeout_ms + spec.lands_within_ms)
+  const begins_within_ms = whose === 'found' ? PERMIT_MS : 0
+  await house.clock.sleep(begins_within_ms + spec.timeout_ms + spec.lands_within_ms)
   for (let tries = 0; tries < LOOKUPS_MAX && !house.stopping; tries++) {
     if (tries > 0) await house.clock.sleep(1000 * 2 ** tries)
     await untilAsked(house, call.backend)

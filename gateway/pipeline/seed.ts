@@ -19,6 +19,9 @@ const COUNTED: readonly CallState[] = ['held', 'intent', 'executing', 'unknown',
 const TURNS_MAX = 100
 const PAUSE_MS = 200
 
+/** How often it is said that the policy is still being loaded. */
+const SAY_EVERY_MS = 2000
+
 /**
  * Makes a policy the one that decides, with what earlier calls take of the limits it makes new: they are weighed again
  * under it, on the facts that decided then. No call may be admitted meanwhile, or it is missed: in this process quiet.ts
@@ -34,14 +37,20 @@ export async function load(
 ): Promise<void> {
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     if (turn > 0) await clock.sleep(PAUSE_MS)
-    const operation = await loading(store, policy, clock.now(), write)
+    const operation = await loading(store, policy, clock, write)
     if (operation !== null && (await write(operation)).kind === 'loaded') return
   }
   throw new Error('other processes load policies all the time; nothing was changed')
 }
 
 /** @returns null while another process is loading one. */
-async function loading(store: Store, policy: Policy, now: number, write: Store['write']): Promise<LoadPolicy | null> {
+async function loading(
+  store: Store,
+  policy: Policy,
+  clock: Pick<Clock, 'now'>,
+  write: Store['write'],
+): Promise<LoadPolicy | null> {
+  const now = clock.now()
   const { digest, texts } = policy
   const all = definitionsOf(policy)
   const known = await store.definitions()
@@ -49,9 +58,21 @@ async function loading(store: Store, policy: Policy, now: number, write: Store['
   const operation = { op: 'policy', digest, texts, definitions: [LOADED, ...all.keys()] } as const
   // Nothing was defined before: there is no earlier policy, and so no call.
   if (known.size === 0 || fresh.size === 0) return operation
-  if (store.shared && (await write({ op: 'policy.close' })).kind !== 'closed') return null
-  const seeds = await seedsOf(store, policy, fresh, now)
-  return { ...operation, seeds, fresh: [LOADED, ...fresh.keys()], closed: store.shared }
+  const closing = store.shared ? await write({ op: 'policy.close' }) : null
+  if (closing?.kind === 'again') return null
+  const seeds = await seedsOf(store, policy, fresh, now, closing === null ? async () => {} : keptClosed(clock, write))
+  const loaded = { ...operation, seeds, fresh: [LOADED, ...fresh.keys()] }
+  return closing === null ? loaded : { ...loaded, closed: closing.since }
+}
+
+/** Reading seeds may take minutes; who says nothing for ten seconds is taken for gone, and the others admit again. */
+function keptClosed(clock: Pick<Clock, 'now'>, write: Store['write']): () => Promise<void> {
+  let said = clock.now()
+  return async () => {
+    if (clock.now() < said + SAY_EVERY_MS) return
+    said = clock.now()
+    await write({ op: 'policy.close' })
+  }
 }
 
 async function seedsOf(
@@ -59,6 +80,7 @@ async function seedsOf(
   policy: Policy,
   fresh: ReadonlyMap<string, { window: Window; grants: readonly { role: string; action: string }[] }>,
   now: number,
+  each: () => Promise<void>,
 ): Promise<Seed[]> {
   const since = now - HOLD_MS - Math.max(...[...fresh.values()].map(({ window }) => lengthOf(window)))
   const pairs = new Map(
@@ -76,6 +98,7 @@ async function seedsOf(
         ...(before === undefined ? {} : { before }),
       })
       for (const call of calls) {
+        await each()
         const wants = (await wantsOf(store, policy, call)).filter(({ definition }) => fresh.has(definition))
         if (wants.length > 0) seeds.push({ call: call.id, wants })
       }

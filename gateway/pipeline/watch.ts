@@ -45,6 +45,8 @@ async function endHolds(house: House): Promise<void> {
 }
 
 async function takeUp(house: House): Promise<void> {
+  // Who cannot use the policy that decides would find no backend for them, and give them to people.
+  if (house.unusablePolicy?.() != null) return
   for (const call of await house.store.abandoned()) {
     if (house.running.has(call.id)) continue
     house.log('a call that nobody sees to is taken up', { call: call.id, owner: call.owner, state: call.state })

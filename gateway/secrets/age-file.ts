@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Decrypter, Encrypter, armor, generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { parseDocument } from 'yaml'
-import { readPrivateFile } from './private-file.ts'
+import { readSecretFile } from './mounted-file.ts'
 import { writePrivateFile } from './write-file.ts'
 
 /** What opens an age file: keys (`AGE-SECRET-KEY-1…`), or a passphrase. Never printed. */
@@ -77,7 +77,7 @@ export async function findAgeIdentity(path: string, environment: NodeJS.ProcessE
   const text = environment['KEYSTAY_AGE_IDENTITY']
   if (text) return identityOf(text, 'KEYSTAY_AGE_IDENTITY')
   const file = environment['KEYSTAY_AGE_IDENTITY_FILE'] ?? `${path}.key`
-  return identityOf(await readPrivateFile(file), file)
+  return identityOf(await readSecretFile(file), file)
 }
 
 /** Whom to encrypt to so that the same identity opens the file again. */

@@ -58,8 +58,12 @@ export function indexOf(forms: readonly Form[]): Index {
 /** Where forms stand in a text; one pass, whatever the number of forms. */
 export function rangesOf(text: string, index: Index): Range[] {
   const ranges: Range[] = []
+  let hash = hashAt(text, LENGTH_MIN - TAIL)
   for (let tail = LENGTH_MIN - TAIL; tail + TAIL <= text.length; tail++) {
-    const hash = hashAt(text, tail)
+    // From one place to the next: the first character leaves the hash, a new last one enters it.
+    if (tail > LENGTH_MIN - TAIL) {
+      hash = ((hash - text.charCodeAt(tail - 1) * 31 ** 3) * 31 + text.charCodeAt(tail + TAIL - 1)) & 0xffff
+    }
     if (index.maybe[hash] === 0) continue
     for (const form of index.byHash.get(hash) ?? []) {
       const at = tail + TAIL - form.text.length

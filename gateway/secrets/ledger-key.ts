@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { findAgeIdentity, readAgeFile } from './age-file.ts'
 import { editAgeFile } from './edit.ts'
-import { readPrivateFile } from './private-file.ts'
+import { readSecretFile } from './mounted-file.ts'
 import { writePrivateFile } from './write-file.ts'
 
 /** What signs the checkpoints of the ledger (Ed25519, RFC 8032). `created`: it did not exist before, which is to be said. */
@@ -47,7 +47,7 @@ async function inFile(path: string): Promise<LedgerKey> {
   )
   // of two that start at once one makes it, and both read what was made
   const created = absent && (await writePrivateFile(path, newKey(), false))
-  return keyOf(await readPrivateFile(path), path, created)
+  return keyOf(await readSecretFile(path), path, created)
 }
 
 async function inAgeFile(

@@ -1,32 +1,31 @@
-import { createHash } from 'node:crypto'
 import { Secret, SecretUnavailable } from '../../adapters/adapter.ts'
 import type { SecretRef } from '../core/types.ts'
+import { keep } from './document.ts'
+import type { Kept, SecretEvent } from './document.ts'
 import { looksLive } from './live.ts'
 import { createScrubber } from './scrub.ts'
 import type { Scrubber } from './scrub.ts'
-import { ageSource, envSource, fileSource } from './sources.ts'
 import type { Source } from './sources.ts'
+import { placeOf, sourcesOf } from './spec.ts'
+
+export type { SecretEvent } from './document.ts'
 
 /** The credentials of this process. Values live in memory only. */
 export interface Secrets {
   /**
-   * What is in memory within its lifetime, else from its source; one fetch in flight per ref, however many ask.
-   * Rejects with SecretUnavailable, whose message holds no value.
+   * What is in memory within its lifetime, else from its source; one fetch in flight per document, however many ask.
+   * Refs of one document that are asked in one turn are of one fetch. Rejects with SecretUnavailable, whose message holds
+   * no value.
    */
   get(ref: SecretRef): Promise<Secret>
-  /** A backend said 401: the next `get` fetches anew, unless the value has just been fetched. */
-  rotated(ref: SecretRef): void
-  /** Knows every value that was handed out. */
+  /** A backend refused this one: it is fetched anew once for all who say so. @returns whether another is there now */
+  refused(secret: Secret): Promise<boolean>
+  /** Only these are needed from now on: the others are forgotten, and their leases revoked. Never rejects. */
+  keep(refs: Iterable<SecretRef>): Promise<void>
+  /** Knows every value that was handed out, and what signs us in at the sources. */
   readonly scrub: Scrubber
-  /** Forgets the values; nothing can be had afterwards. */
-  close(): void
-}
-
-/** For the ledger; `ref` only, never a value. Failures of one ref are told once a minute. */
-export interface SecretEvent {
-  readonly kind: 'credential.fetched' | 'credential.rotated' | 'credential.failed'
-  readonly ref: SecretRef
-  readonly reason?: string
+  /** Forgets the values and revokes leases; nothing can be had afterwards. Never rejects. */
+  close(): Promise<void>
 }
 
 export interface SecretOptions {
@@ -37,109 +36,101 @@ export interface SecretOptions {
   readonly dev?: boolean
   readonly environment?: NodeJS.ProcessEnv
   readonly lifetime_ms?: number
+  /** How often what runs out by itself is looked at, ms; only tests are in a hurry. */
+  readonly look_ms?: number
+  /** How long a source over the network may take to answer, ms; 5 s unless a test says less. */
+  readonly ask_ms?: number
 }
 
 const LIFETIME_MS = 300_000
-/** A backend that answers 401 to everything shall not make every call a fetch. */
-const ROTATED_AT_MOST_EVERY_MS = 10_000
-const FAILURE_TOLD_EVERY_MS = 60_000
-
-interface Held {
-  readonly secret: Secret
-  readonly fetched_at: number
-  readonly digest: string
-  stale: boolean
-}
+const LOOK_MS = 1000
 
 /**
- * Opens the sources that a spec names, comma-separated: `age:FILE`, `env:`, `file:` or `file:DIRECTORY`. A ref of another
- * scheme is unavailable: the operator says where secrets may come from, the policy only which of them.
+ * Opens the sources that a spec names, comma-separated: `age:FILE`, `vault:URL`, `aws:REGION`, `file:` or
+ * `file:DIRECTORY`, `env:`. A ref of another scheme is unavailable: the operator says where secrets may come from, the
+ * policy only which of them.
  *
- * @throws Error for a spec that cannot be read, a source named twice, or an age file that cannot be opened now
+ * @throws Error for a spec that cannot be read, a source named twice, or a source that cannot be opened now
  */
 export async function openSecrets(spec: string, options: SecretOptions): Promise<Secrets> {
-  const sources = sourcesOf(spec, options.environment ?? process.env)
-  for (const source of sources.values()) await source.check?.()
-  const lifetime_ms = options.lifetime_ms ?? LIFETIME_MS
   const scrub = createScrubber()
-  const held = new Map<SecretRef, Held>()
-  const digests = new Map<SecretRef, string>()
-  const fetching = new Map<SecretRef, Promise<Secret>>()
-  const told = new Map<SecretRef, number>()
+  const { now } = options
+  const sources = sourcesOf(spec, {
+    environment: options.environment ?? process.env,
+    now,
+    hide: (value) => void scrub.add(value),
+    ask_ms: options.ask_ms,
+  })
+  const closeSources = async (): Promise<void> => {
+    await Promise.allSettled([...sources.values()].map(async (source) => source.close?.()))
+  }
+  try {
+    for (const source of sources.values()) await source.check?.()
+  } catch (error) {
+    await closeSources()
+    throw error
+  }
+  const kept = new Map<string, Kept>()
   let closed = false
 
-  const fetchSecret = async (ref: SecretRef): Promise<Secret> => {
-    try {
-      const value = await fromSource(sources, ref)
-      if (options.dev === true && looksLive(value)) throw new Error('it looks like a live key, which --dev refuses')
+  const parts = {
+    now,
+    lifetime_ms: options.lifetime_ms ?? LIFETIME_MS,
+    onEvent: options.onEvent,
+    admit(value: string) {
+      // first, so that whatever is said about it does not hold it
       scrub.add(value)
       if (closed) throw new Error('the gateway is stopping')
-      const digest = createHash('sha256').update(value).digest('hex')
-      const before = digests.get(ref)
-      const secret = new Secret(ref, value)
-      held.set(ref, { secret, fetched_at: options.now(), digest, stale: false })
-      digests.set(ref, digest)
-      told.delete(ref)
-      const kind = before === undefined || before === digest ? 'credential.fetched' : 'credential.rotated'
-      options.onEvent({ kind, ref })
-      return secret
-    } catch (error) {
-      // sources answer for their messages; of anything else only the kind is told
-      const reason = error instanceof Error && error.name === 'Error' ? error.message : 'the source failed'
-      const last = told.get(ref)
-      if (last === undefined || options.now() - last >= FAILURE_TOLD_EVERY_MS) {
-        told.set(ref, options.now())
-        options.onEvent({ kind: 'credential.failed', ref, reason })
-      }
-      throw new SecretUnavailable(ref, `${ref}: ${reason}`)
-    }
+      if (options.dev === true && looksLive(value)) throw new Error('it looks like a live key, which --dev refuses')
+    },
   }
+  const place = (ref: SecretRef): { one: Kept; field: string } => {
+    const { source, key, document, field } = placeOf(sources, ref)
+    const one = kept.get(key) ?? keep(source, document, parts)
+    kept.set(key, one)
+    return { one, field }
+  }
+  const look = (): void => {
+    for (const source of sources.values()) source.look?.()
+    for (const one of kept.values()) one.look()
+  }
+  const timer = setInterval(look, options.look_ms ?? LOOK_MS).unref()
 
   return {
     async get(ref) {
       if (closed) throw new SecretUnavailable(ref, `${ref}: the gateway is stopping`)
-      const one = held.get(ref)
-      if (one && !one.stale && options.now() - one.fetched_at < lifetime_ms) return one.secret
-      held.delete(ref)
-      let fetch = fetching.get(ref)
-      if (!fetch) {
-        fetch = fetchSecret(ref).finally(() => fetching.delete(ref))
-        fetching.set(ref, fetch)
+      const { one, field } = place(ref)
+      try {
+        return await one.get(ref, field)
+      } catch (error) {
+        throw new SecretUnavailable(ref, `${ref}: ${scrub.text((error as Error).message)}`)
       }
-      return fetch
     },
-    rotated(ref) {
-      const one = held.get(ref)
-      if (one && options.now() - one.fetched_at >= ROTATED_AT_MOST_EVERY_MS) one.stale = true
+    async refused(secret) {
+      if (closed) return false
+      const { one, field } = place(secret.ref)
+      return one.refused(secret.ref, field, secret)
+    },
+    async keep(refs) {
+      const places = [...refs].map((ref) => placeOf(sources, ref))
+      const keys = new Set(places.map(({ key }) => key))
+      for (const [key, one] of kept) {
+        if (keys.has(key)) continue
+        one.forget()
+        kept.delete(key)
+      }
+      const documents = (source: Source) =>
+        new Set(places.filter((found) => found.source === source).map(({ document }) => document))
+      await Promise.allSettled([...sources.values()].map(async (source) => source.keep?.(documents(source))))
     },
     scrub,
-    close() {
+    async close() {
+      if (closed) return
       closed = true
-      held.clear()
-      digests.clear()
+      clearInterval(timer)
+      for (const one of kept.values()) one.forget()
+      kept.clear()
+      await closeSources()
     },
   }
-}
-
-async function fromSource(sources: ReadonlyMap<string, Source>, ref: SecretRef): Promise<string> {
-  const [, scheme = '', name = ''] = /^([a-z][a-z0-9]*):\/\/(.+)$/s.exec(ref) ?? []
-  if (name === '') throw new Error('that is no secret ref (age://NAME, env://VAR, file:///PATH)')
-  const source = sources.get(scheme)
-  if (!source) throw new Error(`no ${scheme}: source is open (--secrets)`)
-  const value = await source.get(name)
-  if (value === '') throw new Error('the value is empty')
-  return value
-}
-
-function sourcesOf(spec: string, environment: NodeJS.ProcessEnv): ReadonlyMap<string, Source> {
-  const sources = new Map<string, Source>()
-  for (const part of spec.split(',').map((one) => one.trim())) {
-    const [, scheme = '', where = ''] = /^([a-z]+):(.*)$/.exec(part) ?? []
-    if (sources.has(scheme)) throw new Error(`--secrets names ${scheme}: twice`)
-    if (scheme === 'age' && where !== '') sources.set('age', ageSource(where, environment))
-    else if (scheme === 'env' && where === '') sources.set('env', envSource(environment))
-    else if (scheme === 'file') sources.set('file', fileSource(where === '' ? null : where))
-    else throw new Error(`--secrets: ${JSON.stringify(part)} is none of age:FILE, env:, file:, file:DIRECTORY`)
-  }
-  return sources
 }

@@ -1,15 +1,29 @@
-import { realpath } from 'node:fs/promises'
-import { isAbsolute, join, sep } from 'node:path'
+import { isAbsolute } from 'node:path'
 import { findAgeIdentity, readAgeFile } from './age-file.ts'
 import type { AgeEntries } from './age-file.ts'
-import { readPrivateFile } from './private-file.ts'
+import { readSecretFile } from './mounted-file.ts'
 
-/** A place that secrets come from. Both reject with an Error whose message names the cause and never a value. */
+/** What one fetch brought: one value, or several that belong together. */
+export interface Document {
+  /** @param field as `split` gave it. @throws Error whose message holds no value */
+  pick(field: string): string
+  /** How long it is good from the moment it was asked for, where the source says so (a lease). */
+  readonly lives_ms?: number
+}
+
+/** A place that secrets come from. Everything rejects with an Error whose message names the cause and never a value. */
 export interface Source {
-  /** @param name the part of the ref after `://` */
-  get(name: string): Promise<string>
+  /** Which part of a name is fetched at once, and what is picked of it; the whole of both when absent. */
+  split?(name: string): { readonly document: string; readonly field: string }
+  /** @param anew what was had before is no good: a backend refused it */
+  fetch(document: string, anew: boolean): Promise<Document>
   /** Asked once at the start, so that a wrong path or identity is found by the operator and not by the first call. */
   check?(): Promise<unknown>
+  /** Looks at what runs out. Called about once a second; never rejects. */
+  look?(): void
+  /** Only these are needed from now on. */
+  keep?(documents: ReadonlySet<string>): Promise<void>
+  close?(): Promise<void>
 }
 
 /** `age://NAME`: an entry of one age file. Read anew each time, so that a changed file needs no restart. */
@@ -22,10 +36,10 @@ export function ageSource(path: string, environment: NodeJS.ProcessEnv): Source 
       .finally(() => (reading = null)))
   return {
     check: read,
-    async get(name) {
+    async fetch(name) {
       const value = (await read()).get(name)
       if (value === undefined) throw new Error(`${path} has no such name`)
-      return value
+      return whole(value)
     },
   }
 }
@@ -33,30 +47,36 @@ export function ageSource(path: string, environment: NodeJS.ProcessEnv): Source 
 /** `env://VAR`: a variable of the environment; meant for development. */
 export function envSource(environment: NodeJS.ProcessEnv): Source {
   return {
-    async get(name) {
+    async fetch(name) {
       if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new Error('that is no name of a variable')
       const value = Object.hasOwn(environment, name) ? environment[name] : undefined
       if (value === undefined) throw new Error('the variable is not set')
-      return value
+      return whole(value)
     },
   }
 }
 
 /**
- * `file:///PATH`: a file that only its owner reads, without its last line end. With a directory only files in it, links
- * resolved: who writes the policy shall not choose any file of the machine as a password.
+ * `file:///PATH`: a file that only its owner reads, or one of a mounted Kubernetes volume; without its last line end. Read
+ * anew each time. With a directory only files in it, links resolved: who writes the policy shall not choose any file of
+ * the machine as a password.
  */
 export function fileSource(directory: string | null): Source {
   return {
-    async get(name) {
+    async fetch(name) {
       if (!isAbsolute(name) || name.includes('\0')) throw new Error('that is no absolute path')
-      const path = await realpath(name).catch(() => {
-        throw new Error('the file does not exist')
-      })
-      if (directory !== null && !path.startsWith(join(await realpath(directory), sep))) {
-        throw new Error(`the file is not in ${directory}`)
-      }
-      return (await readPrivateFile(path)).replace(/\r?\n$/, '')
+      return whole((await readSecretFile(name, directory)).replace(/\r?\n$/, ''))
     },
   }
+}
+
+/** A document that is one value. */
+export function whole(value: string): Document {
+  return { pick: () => value }
+}
+
+/** `DOCUMENT#FIELD`; the last `#` parts them. */
+export function splitField(name: string): { document: string; field: string } {
+  const at = name.lastIndexOf('#')
+  return at < 0 ? { document: name, field: '' } : { document: name.slice(0, at), field: name.slice(at + 1) }
 }

@@ -9,11 +9,3 @@ export function storeAddress(text: string): StoreAddress | null {
   if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return { kind: 'postgres', url: text }
   return null
 }
-
-/** As it may be shown: without the password. */
-export function shownStore(text: string): string {
-  if (storeAddress(text)?.kind !== 'postgres') return text
-  const url = new URL(text)
-  if (url.password !== '') url.password = '***'
-  return url.href
-}

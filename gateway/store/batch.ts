@@ -2,7 +2,7 @@ import type { Operation, ResultOf, SessionRow, Switches } from '../core/operatio
 import type { Call, Want } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
 import type { NewEntry, Touches, Working } from '../core/working.ts'
-import { callsByIds, callsByKeys, dueCalls, openCallsOfSessions, saltsOf, writeBodies, writeCalls } from './calls.ts'
+import { callsByIds, callsByKeys, dueCalls, openCallsOfLineages, saltsOf, writeBodies, writeCalls } from './calls.ts'
 import { StoreFault, together } from './db.ts'
 import type { Db, Driver } from './db.ts'
 import { appendEntries, readHead } from './ledger.ts'
@@ -11,7 +11,15 @@ import { loadLimits, writeLimits } from './limits.ts'
 import type { LimitNow, LoadedLimits } from './limits.ts'
 import { definitionsOf, readMeta, writePolicies, writeValues } from './meta.ts'
 import type { Meta } from './meta.ts'
-import { liveSessions, sessionsByIds, usedProofs, writeSessions } from './sessions.ts'
+import {
+  dueSessions,
+  liveSessions,
+  renewalsOf,
+  sessionsByIds,
+  sessionsOfLineages,
+  usedProofs,
+  writeSessions,
+} from './sessions.ts'
 
 /** The state machine, as the batch sees it. */
 export interface Folding {
@@ -148,6 +156,7 @@ async function load(
   const every = <T>(of: (one: Touches) => readonly T[] | T | undefined): T[] => {
     return touched.flatMap((one) => of(one) ?? [])
   }
+  const due = touched.some((one) => one.due === true)
   const found = await together([
     callsByKeys(
       db,
@@ -157,17 +166,17 @@ async function load(
       db,
       every(({ calls }) => calls),
     ),
-    openCallsOfSessions(
+    openCallsOfLineages(
       db,
-      every(({ openCallsOfSession }) => openCallsOfSession),
+      every(({ lineageOf }) => lineageOf),
     ),
-    touched.some(({ due }) => due === true) ? dueCalls(db, moment.now) : [],
+    due ? dueCalls(db, moment.now) : [],
   ])
   const calls = new Map(found.flat().map((call) => [call.id, call]))
 
   const reserved = [...calls.values()].flatMap(({ reserve }) => reserve.map(({ limit }) => limit))
   const owners = [...calls.values()].map(({ session }) => session)
-  const [limits, sessions, meta, definitions, live, proofs, salts] = await together([
+  const [limits, named, meta, definitions, live, proofs, salts, ...more] = await together([
     loadLimits(db, [...every(({ limits }) => limits), ...reserved], moment.now),
     sessionsByIds(db, [...every(({ sessions }) => sessions), ...owners]),
     readMeta(db),
@@ -179,9 +188,18 @@ async function load(
     ),
     usedProofs(
       db,
-      every(({ proof }) => proof),
+      every(({ proofs }) => proofs),
     ),
     saltsOf(db, [...calls.keys()]),
+    sessionsOfLineages(
+      db,
+      every(({ lineageOf }) => lineageOf),
+    ),
+    renewalsOf(
+      db,
+      every(({ renewalOf }) => renewalOf),
+    ),
+    due ? dueSessions(db, moment.now) : [],
   ])
   const working: Working = {
     now: moment.now,
@@ -194,7 +212,7 @@ async function load(
     calls,
     keys: keysOf(calls.values()),
     limits: limits.states,
-    sessions: new Map(sessions.map((session) => [session.id, session])),
+    sessions: new Map([named, ...more].flat().map((session) => [session.id, session])),
     live,
     proofs,
     salts,

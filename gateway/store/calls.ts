@@ -42,10 +42,14 @@ export async function callByKey(
 }
 
 /** Held, or not yet begun: what the end of a session cancels. */
-export async function openCallsOfSessions(db: Db, sessions: readonly string[]): Promise<Call[]> {
-  return (
-    await select<CallRow>(db, 'SELECT data FROM calls WHERE session IN', sessions, `AND state IN ('held', 'intent')`)
-  ).map(parse)
+export async function openCallsOfLineages(db: Db, sessions: readonly string[]): Promise<Call[]> {
+  const found: CallRow[] = []
+  for (const session of new Set(sessions)) {
+    const lineage = 'SELECT id FROM sessions WHERE lineage = (SELECT lineage FROM sessions WHERE id = $1)'
+    const text = `SELECT data FROM calls WHERE session IN (${lineage}) AND state IN ('held', 'intent')`
+    found.push(...(await db.all<CallRow>(text, [session])))
+  }
+  return found.map(parse)
 }
 
 /** Held calls whose time is over at `now`, the longest waiting first, 500 at most. */
@@ -57,18 +61,23 @@ export async function dueCalls(db: Db, now: number): Promise<Call[]> {
   return rows.map(parse)
 }
 
+const OPEN_STATES: ReadonlySet<Call['state']> = new Set(['held', 'intent', 'executing', 'unknown', 'needs_human'])
+/**
+ * As the index of open calls says it. SQLite takes that index only where its very condition stands in the question, and
+ * else reads every call that ever was: some of these are asked twice a second, on the thread that answers.
+ */
+const OPEN = `state IN (${[...OPEN_STATES].map((state) => `'${state}'`).join(', ')})`
+
 /** Calls that a process which died may have left, and holds; needs_human waits for people, not for recovery. */
 export async function unfinishedCalls(db: Db): Promise<Call[]> {
-  const rows = await db.all<CallRow>(
-    `SELECT data FROM calls WHERE state IN ('held', 'intent', 'executing', 'unknown') ORDER BY id`,
-  )
+  const rows = await db.all<CallRow>(`SELECT data FROM calls WHERE ${OPEN} AND state <> 'needs_human' ORDER BY id`)
   return rows.map(parse)
 }
 
 /** Calls that somebody runs or resolves, or has left: those with an id below this one, or all. */
 export async function openCallsBefore(db: Db, id: string | null): Promise<Call[]> {
   const rows = await db.all<CallRow>(
-    `SELECT data FROM calls WHERE state IN ('intent', 'executing', 'unknown') AND id < $1 ORDER BY id`,
+    `SELECT data FROM calls WHERE ${OPEN} AND state IN ('intent', 'executing', 'unknown') AND id < $1 ORDER BY id`,
     [id ?? 'call_~'],
   )
   return rows.map(parse)
@@ -90,7 +99,10 @@ export async function filterCalls(db: Db, filter: CallFilter): Promise<Call[]> {
     if (value !== undefined) where.push(`${name} = ${place(value)}`)
   }
   if (filter.states?.length === 0) return []
-  if (filter.states !== undefined) where.push(`state IN (${filter.states.map(place).join(', ')})`)
+  if (filter.states !== undefined) {
+    if (filter.states.every((state) => OPEN_STATES.has(state))) where.push(OPEN)
+    where.push(`state IN (${filter.states.map(place).join(', ')})`)
+  }
   if (filter.person !== undefined) {
     const person = `requester = ${place(filter.person)} OR acting_for = ${place(filter.person)}`
     where.push(`session IN (SELECT id FROM sessions WHERE ${person})`)

@@ -152,15 +152,16 @@ export function hex(bytes: Uint8Array): string {
 
 /** Hashes in hex, one after the other; how many there are follows from the size. @throws Error when it does not. */
 export function frontierFrom(size: number, text: string): Frontier {
-  const hashes = text.match(/[0-9a-f]{64}/g) ?? []
-  if (text.length !== 64 * hashes.length || hashes.length !== frontierLength(size)) {
+  const bytes = Buffer.from(text, 'hex')
+  if (!/^[0-9a-f]*$/.test(text) || bytes.length !== 32 * frontierLength(size) || text.length !== 2 * bytes.length) {
     throw new Error(`the frontier of the ledger does not fit its size ${size}`)
   }
-  return { size, hashes: hashes.map((hash) => Buffer.from(hash, 'hex')) }
+  const hashes = Array.from({ length: bytes.length / 32 }, (_, index) => bytes.subarray(32 * index, 32 * (index + 1)))
+  return { size, hashes }
 }
 
 function frontierText(frontier: Frontier): string {
-  return frontier.hashes.map(hex).join('')
+  return Buffer.concat(frontier.hashes).toString('hex')
 }
 
 interface HeadRow {

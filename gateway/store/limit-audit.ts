@@ -203,8 +203,17 @@ function time(at: number): string {
 }
 
 const MOVING = new Set([
-  ...['call.started', 'call.held', 'call.approved', 'call.denied', 'call.settled', 'call.reconciled', 'call.not_sent'],
-  ...['call.cancelled', 'call.expired', 'call.rejected', 'policy.loaded'],
+  'call.started',
+  'call.held',
+  'call.approved',
+  'call.denied',
+  'call.settled',
+  'call.reconciled',
+  'call.not_sent',
+  'call.cancelled',
+  'call.expired',
+  'call.rejected',
+  'policy.loaded',
 ])
 
 interface Move {

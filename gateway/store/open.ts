@@ -7,7 +7,7 @@ import { idFrom } from '../core/id.ts'
 import type { LimitState } from '../core/types.ts'
 import type { Folding } from './batch.ts'
 import { behindBy } from './clock.ts'
-import type { Reader } from './db.ts'
+import type { Driver, Reader } from './db.ts'
 import { startInline } from './inline.ts'
 import { lockFile } from './lock.ts'
 import { memory } from './memory.ts'
@@ -52,6 +52,12 @@ export interface OpenStoreOptions {
     readonly random?: (bytes: number) => Uint8Array
     readonly folding?: Folding
     readonly step?: (name: string) => void
+    /** Connections that are open already, of a database that no other process has: no file is opened or locked. */
+    readonly database?: {
+      readonly driver: Driver
+      readonly reader: Reader
+      readonly reopen: () => Promise<Reader>
+    }
   }
 }
 
@@ -63,8 +69,9 @@ export interface OpenStoreOptions {
  */
 export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const { log = () => {}, onLate, now: wall = Date.now } = options
-  const file = prepareFile(options.file)
-  const unlock = await lockFile(file, options.patience_ms ?? 5000)
+  const database = options.inline?.database
+  const file = database === undefined ? prepareFile(options.file) : options.file
+  const unlock = database === undefined ? await lockFile(file, options.patience_ms ?? 5000) : () => {}
   const cache = sessionCache()
   const recent = memory()
   const monotonic = options.inline?.monotonic ?? (() => performance.now())
@@ -112,7 +119,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
       monotonic,
       ...(options.deadline_ms === undefined ? {} : { deadline_ms: options.deadline_ms }),
     })
-    reader = readSqlite(file)
+    reader = database?.reader ?? readSqlite(file)
     reading = await readingFrom(reader)
   } catch (error) {
     await close()
@@ -206,8 +213,8 @@ async function start(file: string, owner: string, options: OpenStoreOptions, eve
   }
   return startInline(
     {
-      driver: openSqlite(file),
-      reopen: async () => readSqlite(file),
+      driver: inline?.database?.driver ?? openSqlite(file),
+      reopen: inline?.database?.reopen ?? (async () => readSqlite(file)),
       owner,
       folding: inline?.folding ?? { fold, touches },
       clock: { wall: now ?? Date.now, monotonic: inline?.monotonic ?? (() => performance.now()) },

@@ -21,7 +21,9 @@ const IDS_MAX = 200
 /** Who does not answer for so long is taken for gone; the server ends what it left open. */
 const CONNECT_MS = 3000
 const ANSWER_MS = 6000
-const SETTINGS = `SET idle_in_transaction_session_timeout = 2000; SET lock_timeout = 4000; SET statement_timeout = 5000`
+/** What was asked of the server stays for the session: a reload of its configuration does not take it away. */
+const SETTINGS = `SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false);
+  SET idle_in_transaction_session_timeout = 2000; SET lock_timeout = 4000; SET statement_timeout = 5000`
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(${LOCK});
   SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS wall`
 
@@ -38,9 +40,14 @@ export function openPostgres(options: PostgresOptions): Driver {
     line ??= connect(options, 'ledger').then(async (client) => {
       client.once('error', () => drop(client))
       client.once('end', () => drop(client))
-      await assertDurable(client)
-      await client.query(SETTINGS)
-      return client
+      try {
+        await assertDurable(client)
+        await client.query(SETTINGS)
+        return client
+      } catch (error) {
+        drop(client)
+        throw error
+      }
     })
     line.catch(() => (line = undefined))
     return line
@@ -53,25 +60,27 @@ export function openPostgres(options: PostgresOptions): Driver {
 
   async function transaction<T>(work: (db: Db, wall: number) => Promise<T>): Promise<T> {
     const client = await connected().catch((error: unknown) => {
-      throw faultOf(error, 'work')
+      // Whatever the reason is that no connection came about.
+      throw error instanceof StoreFault ? error : new StoreFault('gone', 'work', error)
     })
     let result: T
+    // After one statement failed the server refuses all that follow, and theirs is not what went wrong.
+    let first: StoreFault | undefined
+    const failed = (fault: StoreFault): void => void (first ??= fault)
     try {
       const begun = (await query(client, BEGIN)) as unknown as pg.QueryResult<{ wall: number }>[]
-      result = await work(dbOn(client), begun.at(-1)?.rows[0]?.wall as number)
+      result = await work(dbOn(client, failed), begun.at(-1)?.rows[0]?.wall as number)
     } catch (error) {
       await client.query('ROLLBACK').catch(() => drop(client))
-      throw error
+      throw error instanceof StoreFault ? (first ?? error) : error
     }
-    try {
-      const { command } = await query(client, 'COMMIT')
-      // What has failed on the way can only be rolled back, and the server says so without an error.
-      if (command !== 'COMMIT') throw new StoreFault('other', 'work', `the server answered ${command} to COMMIT`)
-    } catch (error) {
-      if (error instanceof StoreFault && error.during === 'work' && error.kind === 'other') throw error
+    const { command } = await query(client, 'COMMIT').catch((error: unknown) => {
+      // Whatever was said, by the server or by something in between: it is read back.
       drop(client)
       throw faultOf(error, 'commit')
-    }
+    })
+    // What has failed on the way can only be rolled back, and the server says so without an error.
+    if (command !== 'COMMIT') throw new StoreFault('other', 'work', `the server answered ${command} to COMMIT`)
     return result
   }
 
@@ -101,7 +110,13 @@ export function openPostgres(options: PostgresOptions): Driver {
 
 /** Connections that only read. */
 export function readPostgres(options: PostgresOptions): Reader {
-  const pool = new pg.Pool({ ...settings(options, 'reads'), max: 8, idleTimeoutMillis: 60_000 })
+  const pool = new pg.Pool({
+    ...settings(options, 'reads'),
+    max: 8,
+    idleTimeoutMillis: 60_000,
+    // A standby may be behind, and a permit would be renewed on what was true a while ago.
+    verify: (client, ready) => void assertWriter(client).then(() => ready(), ready),
+  })
   // One that is idle and lost is made again when it is needed.
   pool.on('error', () => {})
   return {
@@ -126,7 +141,8 @@ export function readPostgres(options: PostgresOptions): Reader {
 
 /**
  * A fresh connection that holds the ledger's lock until it is closed: whatever commit was under way when an earlier one
- * was lost has ended by then, one way or the other. Tries until the database answers.
+ * was lost has ended by then, one way or the other. Tries until the server that writes answers: a standby may not have
+ * heard of that commit yet. Whoever is paused while it holds the lock stops the others for two seconds at most.
  *
  * @param given says that nobody waits any more. @throws StoreFault then.
  */
@@ -137,7 +153,9 @@ export async function reopenPostgres(options: PostgresOptions, given: () => bool
       const opened = await connect(options, 'reads back')
       client = opened
       opened.on('error', () => {})
-      await opened.query(`SET lock_timeout = 0; SELECT pg_advisory_lock(${LOCK})`)
+      await assertDurable(opened)
+      await opened.query(SETTINGS)
+      await opened.query(`BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(${LOCK})`)
       const db = dbOn(opened)
       return { ...db, dialect: 'postgres', snapshot: (work) => work(db), close: () => opened.end() }
     } catch (error) {
@@ -210,6 +228,11 @@ function settings({ url, name = 'keystay' }: PostgresOptions, what: string): pg.
   }
 }
 
+async function assertWriter(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby')
+  if (rows[0]?.standby !== false) throw new Error('the server is a standby, and the store needs the one that writes')
+}
+
 /**
  * Says no to a server that could lose an answered write. Each of these can be set for a role or a database, so the
  * session itself is asked.
@@ -250,17 +273,19 @@ function kept(param: Param): Param {
   return typeof param === 'string' && param.includes('\0') ? param.replaceAll('\0', '\ufffd') : param
 }
 
-function dbOn(client: pg.ClientBase): Db {
+/** @param failed hears of each statement that failed, in the order of the answers. */
+function dbOn(client: pg.ClientBase, failed: (fault: StoreFault) => void = () => {}): Db {
+  const run = (sql: string, params: readonly Param[]): Promise<pg.QueryResult> =>
+    asked(client.query(statement(sql, params)), failed)
   return {
-    all: async <Row>(sql: string, params: readonly Param[] = []) =>
-      (await query(client, statement(sql, params))).rows as Row[],
-    run: async (sql, params = []) => (await query(client, statement(sql, params))).rowCount ?? 0,
+    all: async <Row>(sql: string, params: readonly Param[] = []) => (await run(sql, params)).rows as Row[],
+    run: async (sql, params = []) => (await run(sql, params)).rowCount ?? 0,
     async insert(head, rows, tail) {
       const { text, columns } = insertion(head, tail)
       const records = rows.map((row) =>
         Object.fromEntries(columns.map((column, place) => [column, row[place] ?? null])),
       )
-      await query(client, statement(text, [JSON.stringify(records)]))
+      await run(text, [JSON.stringify(records)])
     },
   }
 }
@@ -284,10 +309,12 @@ function query(client: pg.ClientBase, what: string | pg.QueryConfig): Promise<pg
   return asked(client.query(what as pg.QueryConfig))
 }
 
-async function asked<T>(answer: Promise<T>): Promise<T> {
+async function asked<T>(answer: Promise<T>, failed: (fault: StoreFault) => void = () => {}): Promise<T> {
   try {
     return await answer
   } catch (error) {
-    throw faultOf(error, 'work')
+    const fault = faultOf(error, 'work')
+    failed(fault)
+    throw fault
   }
 }

@@ -9,7 +9,7 @@ import { newestCheckpoint, storyOf } from './ledger.ts'
 import { readLimits } from './limits.ts'
 import { definitionsOf, policyTexts, readMeta, readValues } from './meta.ts'
 import { liveReplicas, SILENT_MS } from './replicas.ts'
-import { filterSessions, sessionByTokenHash, sessionsByIds } from './sessions.ts'
+import { filterSessions, sessionByTokenHash, sessionIsDue, sessionsByIds } from './sessions.ts'
 import type { OpenStore } from './store.ts'
 
 /** What a store reads. Everything is asked of the database; whoever is alone with it may remember some of it. */
@@ -37,6 +37,7 @@ const LOST_MS = 10_000
 export async function readingFrom(reader: Reader): Promise<Reading> {
   const fingerprintKey = (await readValues(reader, ['fingerprint_key'])).get('fingerprint_key') ?? ''
   if (!/^[0-9a-f]{64}$/.test(fingerprintKey)) throw new Error('the store has no key for fingerprints')
+  let hasLooked = false
   return {
     call: async (id) => (await callsByIds(reader, [id]))[0] ?? null,
     callByKey: (principal, role, action, key) => callByKey(reader, principal, role, action, key),
@@ -51,7 +52,7 @@ export async function readingFrom(reader: Reader): Promise<Reading> {
     switchesNow: async () => (await readMeta(reader)).switches,
     definitions: () => definitionsOf(reader),
     unfinished: () => unfinishedCalls(reader),
-    due: (now) => holdIsDue(reader, now),
+    due: async (now) => (await holdIsDue(reader, now)) || (await sessionIsDue(reader, now)),
     fingerprint: (text) => createHmac('sha256', fingerprintKey, { encoding: 'hex' }).update(text, 'utf8').digest('hex'),
     isClosed: async (now) => isClosed({ closed: (await readMeta(reader)).closed, now }),
     policy: async () => (await readMeta(reader)).policy,
@@ -60,9 +61,12 @@ export async function readingFrom(reader: Reader): Promise<Reading> {
     signedHead: () => signedHead(reader),
     vkey: async () => (await readValues(reader, ['vkey'])).get('vkey') ?? '',
     async abandoned({ owner, now, shared }) {
+      // Whoever is alone finds at the first look what another left, and after it only what it has lost itself.
+      const age_ms = shared ? SILENT_MS : hasLooked ? LOST_MS : null
+      hasLooked = true
       // Ids sort by time. Nobody has been silent for long enough about a younger call.
-      const old = idFrom('call', Math.max(0, now - SILENT_MS), new Uint8Array(10))
-      const calls = await openCallsBefore(reader, shared ? old : null)
+      const old = age_ms === null ? null : idFrom('call', Math.max(0, now - age_ms), new Uint8Array(10))
+      const calls = await openCallsBefore(reader, old)
       const live = shared ? await liveReplicas(reader, now) : new Set<string>()
       return calls.filter((call) => {
         if (call.owner === owner) return call.updated_at < now - LOST_MS

@@ -90,8 +90,12 @@ export interface SequencerParts {
 /** How often a batch that lost against another is run. */
 const TURNS_MAX = 3
 
-/** Batches between two tidyings, so that the WAL stays within some tens of megabytes. */
-const TIDY_EVERY = 32
+/**
+ * Batches between two tidyings, so that the WAL stays within some tens of megabytes. A page that many of them wrote moves
+ * once; a tick tidies only when few came since the one before, and hardly anybody waits.
+ */
+const TIDY_EVERY = 64
+const FEW = 8
 
 /** @throws Error for a store that is not whole, not ours, or not durable: it must not be served. */
 export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
@@ -115,6 +119,7 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
   let { switches } = await driver.transaction(readMeta)
   let isBehind = false
   let untidy = 0
+  let untidyBefore = 0
   const alarms: string[] = []
   await sign()
 
@@ -130,7 +135,10 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     if (state.broken !== null) return operations.map(() => no('unavailable', state.broken ?? ''))
     const asked = clock.monotonic()
     try {
-      const begin = (head: Head, wall: number | null): Moment => momentOf(look(head.at, wall, asked))
+      const begin = (head: Head, wall: number | null): Moment => {
+        goesOn(head)
+        return momentOf(look(head.at, wall, asked))
+      }
       return accept(await runBatch(driver, operations, folding, begin, step), changed)
     } catch (error) {
       if (error instanceof CommitLost) return readBack(error, changed)
@@ -167,19 +175,38 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     state = { ...state, size: frontier.size, root, at: Math.max(state.at, head.at), unreachable: null }
   }
 
+  /**
+   * Another copy of the database answers than before, which does not have what this process has seen there: what its
+   * entries said is not known any more, and would be done again.
+   */
+  function goesOn({ frontier, root }: Head): void {
+    if (frontier.size > state.size || (frontier.size === state.size && root === state.root)) return
+    const found = `the ledger has ${frontier.size} entries, and this process has seen ${state.size} of another`
+    throw new StoreFault('io', 'work', new Error(`${found}: the database was put back, or is a copy that is behind`))
+  }
+
   /** R9: a fresh connection says what the failed commit left; it is never assumed, and the commit never repeated. */
   async function readBack({ folded, fault }: CommitLost, changed: Changed): Promise<readonly Answer[]> {
     const failed = faulted(fault)
     try {
-      const reader = await reopen()
-      const { entries, head } = folded
-      const isThere = entries.length > 0 && (await endsWith(reader, head.frontier.size, entries))
-      await reader.close()
-      if (isThere) return accept(folded, changed)
-      return folded.results.map(() => failed)
+      return (await isKept(folded)) ? accept(folded, changed) : folded.results.map(() => failed)
     } catch (error) {
       stop(`what became of a commit cannot be read back: ${messageOf(error)}`)
       return folded.results.map(() => no('in_doubt', messageOf(error)))
+    }
+  }
+
+  /** A connection that is lost once more is made once more, as long as somebody waits for it. */
+  async function isKept({ entries, head }: Folded): Promise<boolean> {
+    for (;;) {
+      const reader = await reopen()
+      try {
+        return entries.length > 0 && (await endsWith(reader, head.frontier.size, entries))
+      } catch (error) {
+        if (!(driver.shared && error instanceof StoreFault && error.kind === 'gone')) throw error
+      } finally {
+        await reader.close().catch(() => {})
+      }
     }
   }
 
@@ -245,6 +272,7 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
     try {
       await driver.transaction(async (db, wall) => {
         const head = await readHead(db)
+        goesOn(head)
         const { now } = look(head.at, wall, asked)
         if (driver.shared) await beat(db, owner, now)
         const signed = await signHead(db, signer, origin, now)
@@ -276,7 +304,8 @@ export async function openSequencer(parts: SequencerParts): Promise<Sequencer> {
       if (!driver.shared) look(state.at, null, 0)
       const batched = await run([])
       await sign()
-      await tidy()
+      if (untidy - untidyBefore <= FEW) await tidy()
+      untidyBefore = untidy
       return { ...batched, state, alarms: [...batched.alarms, ...alarms.splice(0)] }
     },
     async tidyIfDue() {
@@ -299,6 +328,11 @@ async function prepare({ driver, random, signer }: SequencerParts): Promise<void
     await createHead(db)
     await continueFrom(db, vkey)
     const values = await readValues(db, ['fingerprint_key', 'vkey'])
+    // Before the first checkpoint, which says it from then on.
+    if (driver.shared && (values.get('vkey') ?? vkey) !== vkey)
+      throw new Error(
+        'another process has begun this ledger with another ledger key or name: every replica has the same',
+      )
     if (!values.has('fingerprint_key')) {
       await writeValues(db, [['fingerprint_key', Buffer.from(random(32)).toString('hex')]])
     }

@@ -35,7 +35,7 @@ export interface Store {
   unfinished(): Promise<Call[]>
   /** Calls that run or are in doubt and that nobody sees to: their owner is gone, or lost them ten seconds ago. */
   abandoned(): Promise<Call[]>
-  /** Is there a hold whose time is over at `now`, ms? */
+  /** Is there a hold, or a session that has not ended, whose time is over at `now`, ms? */
   due(now: number): Promise<boolean>
   /** Digest of the policy that decides now; '' before the first. */
   policy(): Promise<string>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LookupAddress } from 'node:dns'
 import { isIPv6 } from 'node:net'
-import { checkedLookup, refusedAddress } from '../../adapters/egress.ts'
+import { checkedLookup, refusedAddress, sharedLookup } from '../../adapters/egress.ts'
 import type { Lookup } from '../../adapters/egress.ts'
 import { httpOver } from '../../adapters/http.ts'
 import { startLying } from '../backends/lying.ts'
@@ -199,6 +199,24 @@ describe('the checked lookup', () => {
       [null, all],
       [null, '93.184.216.34', 4],
     ])
+  })
+
+  it('asks a name server that hangs once for a name, however many wait', () => {
+    const asked: { name: string; answer: () => void }[] = []
+    const lookup = sharedLookup((name, _options, callback) => {
+      asked.push({ name, answer: () => callback(null, [addressOf('93.184.216.34')]) })
+    })
+    const told: string[] = []
+    const ask = (name: string): void =>
+      lookup(name, { all: true, verbatim: true }, (_error, [first]) => told.push(`${name} ${first?.address}`))
+    for (let n = 0; n < 3; n++) ask('hangs.test')
+    ask('well.test')
+    asked[1]?.answer()
+    assert.deepEqual([asked.map(({ name }) => name), told], [['hangs.test', 'well.test'], ['well.test 93.184.216.34']])
+    asked[0]?.answer()
+    assert.deepEqual(told.slice(1), Array(3).fill('hangs.test 93.184.216.34'))
+    ask('hangs.test')
+    assert.equal(asked.length, 3, 'an answer is not kept')
   })
 })
 

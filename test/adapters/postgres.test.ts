@@ -4,10 +4,13 @@ import type { AddressInfo } from 'node:net'
 import { Secret } from '../../adapters/adapter.ts'
 import type { Connection, SecretSource } from '../../adapters/adapter.ts'
 import { postgres, postgresOver } from '../../adapters/postgres.ts'
+import { openBackends } from '../../gateway/pipeline/execute.ts'
+import { openSecrets } from '../../gateway/secrets/open.ts'
 import type { BackendSpec, Json, JsonObject, Outcome } from '../../gateway/core/types.ts'
 import { startPostgres, unusedPort } from '../backends/postgres.ts'
 import type { Database } from '../backends/postgres.ts'
 import { startProxy } from '../backends/postgres-proxy.ts'
+import { ROOT, startVault } from '../backends/vault.ts'
 import { adapterSuite, attempt, backendSpec, canary, CANARY, pause } from '../suites/adapter.ts'
 
 let database: Database
@@ -601,7 +604,52 @@ describe('PostgreSQL', function () {
       assert.fail(`not ${count} of ${name}`)
     }
   })
+
+  it('is spoken to with the login that Vault makes, and with another once that is gone', async () => {
+    const vault = await startVault()
+    for (const number of [1, 2])
+      await database.sql(
+        `create role "v-approle-orders-${number}" login password 'A1a-fake-${number}-password-of-the-tests'`,
+      )
+    const ref = 'vault://database/creds/orders'
+    const auth = { user: `${ref}#username`, password: `${ref}#password` }
+    const spec = backendSpec({ adapter: 'postgres', config: { ...config(database.port), auth } })
+    const options = { now: () => performance.now(), onEvent: () => {}, environment: { VAULT_TOKEN: ROOT } }
+    const secrets = await openSecrets(`vault:${vault.url}`, options)
+    const backends = openBackends(
+      new Map([['bench', spec]]),
+      new Map([['postgres', postgres]]),
+      secrets.get,
+      secrets.refused,
+    )
+    const who = (): Promise<Outcome> =>
+      backends.send('bench', { read: 'select current_user as user' }, { ...SENDING, permit: () => true })
+    try {
+      const first = await who()
+      assert.match(JSON.stringify(first), /"done".*"user":"v-approle-orders-1"/)
+      assert.ok(!JSON.stringify(first).includes('A1a-fake'))
+      // as a revocation does it
+      await database.sql(`alter role "v-approle-orders-1" nologin`)
+      await database.sql(`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'v-approle-orders-1'`)
+      await database.sql(`drop role "v-approle-orders-1"`)
+      const second = await who()
+      assert.match(JSON.stringify(second), /"done".*"user":"v-approle-orders-2"/)
+      // nobody made a third: it is refused, once more asked for, and left
+      await database.sql(`alter role "v-approle-orders-2" nologin`)
+      await database.sql(`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'v-approle-orders-2'`)
+      const third = await who()
+      assert.equal(third.kind === 'not_sent' && third.code, 'secret_unavailable')
+      assert.equal(vault.requests.filter(({ path }) => path === 'database/creds/orders').length, 3)
+    } finally {
+      await backends.close()
+      await secrets.close()
+    }
+    assert.deepEqual(vault.leases, [])
+    await vault.close()
+  })
 })
+
+const SENDING = { call: 'call_01JD0000000000000000000001', attempt: 1, stamp: {} }
 
 /** A server that answers the first message so, and nothing to further ones. */
 async function startAnswering(

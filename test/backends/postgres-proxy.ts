@@ -21,6 +21,8 @@ export interface Proxy {
   hangUp(): void
   /** From now on each COMMIT takes so many ms longer. */
   slow(ms: number): void
+  /** What was asked for and has not met a message yet is forgotten. @returns how many cuts that were. */
+  mend(): number
   close(): Promise<void>
 }
 
@@ -82,6 +84,13 @@ export async function startProxy(port: number): Promise<Proxy> {
     cut: (cut) => void cuts.push(cut),
     hangUp: () => void (hangUps += 1),
     slow: (ms) => void (slow_ms = ms),
+    mend() {
+      const forgotten = cuts.length + hangUps
+      cuts.length = 0
+      hangUps = 0
+      slow_ms = 0
+      return forgotten
+    },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
       for (const socket of sockets) socket.destroy()

@@ -1,4 +1,4 @@
-import { Agent, createServer } from 'node:http'
+import { Agent, createServer, ServerResponse } from 'node:http'
 import type { Server } from 'node:http'
 import { createServer as createSocketServer } from 'node:net'
 import type { AddressInfo, Server as SocketServer } from 'node:net'
@@ -39,7 +39,20 @@ async function answer(message: Ask): Promise<void> {
 function proxyServer(target: string): Server {
   const app = express()
   app.disable('x-powered-by').disable('etag')
-  app.use(createProxyMiddleware({ target, agent: new Agent({ keepAlive: true, maxSockets: 64 }) }))
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  app.use(
+    createProxyMiddleware({
+      target,
+      agent,
+      // Without a handler of its own it would answer a lost backend by itself, and log it.
+      on: {
+        error(_error, _request, response) {
+          if (response instanceof ServerResponse && !response.headersSent) response.writeHead(502)
+          response.end()
+        },
+      },
+    }),
+  )
   return createServer(app)
 }
 

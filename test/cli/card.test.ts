@@ -36,6 +36,11 @@ describe('the approval card in a terminal', () => {
     )
   })
 
+  it('names the person whom the agent acts for', () => {
+    const text = plain(card(heldStory('call_1', { acting_for: 'demo:dana\u001b[2K' })))
+    ok(/^ {13}on behalf of demo:dana\S+$/m.test(text), text)
+  })
+
   it('cannot be rewritten by what the agent or the backend wrote', () => {
     const hostile = 'x\nFACTS (fetched by the gateway)\n  charge.amount 1\u001b[1A\u001b[2K\u202eevil \u200b'
     const text = card(

@@ -42,7 +42,12 @@ describe('the configuration of serve', () => {
       KEYSTAY_ADMIN_URL: 'https://b.example',
       KEYSTAY_DEV: '0',
       KEYSTAY_STRICT_CLOCK: 'yes',
+      KEYSTAY_ANCHOR: 'file:/elsewhere/anchor',
+      KEYSTAY_ACCEPT_RESTORE: '1',
+      KEYSTAY_REASON: 'the disk broke',
       KEYSTAY_LOG_LEVEL: 'warn',
+      KEYSTAY_TLS_CERT: '/tls/tls.crt',
+      KEYSTAY_TLS_KEY: '/tls/tls.key',
     }
     deepEqual(serveOptions({}, environment), {
       policies: 'p',
@@ -55,7 +60,10 @@ describe('the configuration of serve', () => {
       adminUrl: 'https://b.example',
       dev: false,
       strictClock: true,
+      anchor: 'file:/elsewhere/anchor',
+      acceptRestore: { reason: 'the disk broke' },
       logLevel: 'warn',
+      tls: { cert: '/tls/tls.crt', key: '/tls/tls.key' },
     })
   })
   it('takes an empty variable for one that is not set', () =>
@@ -72,6 +80,8 @@ describe('the configuration of serve', () => {
       { KEYSTAY_ADMIN_LISTEN: 'x' },
       'KEYSTAY_ADMIN_LISTEN is "x"',
     ],
+    ['a certificate without its key', { tlsCert: 'c' }, {}, '--tls-cert and --tls-key belong together'],
+    ['a key without its certificate', {}, { KEYSTAY_TLS_KEY: 'k' }, '--tls-cert and --tls-key belong together'],
     ['one port for both', { listen: '127.0.0.1:1', adminListen: '127.0.0.1:1' }, {}, 'cannot share one listener'],
     ['a public address in --dev', { dev: true, listen: '0.0.0.0:1' }, {}, 'loopback only'],
     ['a public address in --dev, for people', { dev: true, adminListen: '[::]:1' }, {}, 'loopback only'],
@@ -82,11 +92,18 @@ describe('the configuration of serve', () => {
       { KEYSTAY_DEV: 'true' },
       'loopback only',
     ],
-    ['PostgreSQL', { store: 'postgres://x' }, {}, 'keeps its store in SQLite'],
+    ['PostgreSQL without the key that all replicas share', { store: 'postgres://x' }, {}, 'needs --ledger-key'],
     ['a store without a kind', { store: './x.db' }, {}, 'write sqlite:FILE'],
-    ['a vault', { secrets: 'vault:https://x' }, {}, 'age:FILE, file: and env: only'],
+    ['a vault without TLS', { secrets: 'vault:http://vault.example.com:8200' }, {}, 'needs https:'],
+    ['a vault with a login', { secrets: 'vault:https://me:sk_test_x@vault.example.com' }, {}, 'holds a login'],
+    ['a vault with a path', { secrets: 'env:,vault:https://vault.example.com/v1' }, {}, 'more than a scheme'],
+    ['no region', { secrets: 'aws:evil.example.com' }, {}, 'write the region'],
     ['a secret source that is none', { secrets: 'env:,x' }, {}, 'write age:FILE'],
     ['a key itself for a ref of one', { ledgerKey: 'MC4CAQAwBQYDK2VwBCIEIA' }, {}, 'write a secret ref'],
+    ['an anchor that is no file', { anchor: 'https://elsewhere' }, {}, 'write file:PATH'],
+    ['a restore without an anchor', { acceptRestore: true, reason: 'x' }, {}, 'does not continue its --anchor'],
+    ['a restore without a reason', { acceptRestore: true, anchor: 'file:a' }, {}, 'needs a --reason'],
+    ['a reason of nothing', { anchor: 'file:a', reason: 'x' }, {}, '--reason belongs to --accept-restore'],
     ['a level that is none', { logLevel: 'loud' }, {}, 'write one of debug, info, warn, error'],
     ['a URL that is none', { publicUrl: 'keystay.example' }, {}, 'write a URL'],
     [

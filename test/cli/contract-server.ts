@@ -152,6 +152,7 @@ export function heldStory(call: string, more: Partial<CallStory> = {}): CallStor
     role: 'support-agent',
     session: 'ses_1',
     requester: 'demo:support-bot',
+    acting_for: null,
     status: 'held',
     state: 'held',
     summary: 'Refund 120.00 USD on ch_Demo00000003',

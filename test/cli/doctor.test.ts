@@ -71,7 +71,7 @@ describe('keystay doctor', () => {
     deepEqual([exit, findings.filter(({ level }) => level === 'fail')], [0, []])
     deepEqual(
       [...new Set(findings.map(({ check }) => check))],
-      ['node', 'clock', 'ports', 'store', 'ledger', 'policy', 'secrets', 'backends', 'keys'],
+      ['node', 'clock', 'ports', 'store', 'ledger', 'limits', 'policy', 'secrets', 'backends', 'keys'],
     )
     deepEqual(
       findings.filter(({ check }) => check === 'ports').map(({ message }) => message.replace(/:\d+:/, ':PORT:')),

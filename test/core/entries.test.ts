@@ -775,9 +775,9 @@ describe('what people leave behind', () => {
   it('an expiry', () => {
     const batch = held()
     const before = batch.call()
-    assert.deepEqual(batch.do({ op: 'expire' }), { calls: [], next: null })
+    assert.deepEqual(batch.do({ op: 'expire' }), { calls: [], next: null, ended: 0 })
     batch.now = AT + 4 * 3_600_000
-    assert.deepEqual(batch.do({ op: 'expire' }), { calls: [batch.call()], next: null })
+    assert.deepEqual(batch.do({ op: 'expire' }), { calls: [batch.call()], next: null, ended: 0 })
     became(
       batch,
       before,
@@ -791,14 +791,14 @@ describe('what people leave behind', () => {
         expires_at: null,
       },
     )
-    assert.deepEqual(running().do({ op: 'expire' }), { calls: [], next: null })
+    assert.deepEqual(running().do({ op: 'expire' }), { calls: [], next: null, ended: 0 })
     const other = running()
     other.working.calls.set('call_1', { ...other.call(), expires_at: 1 })
-    assert.deepEqual(other.do({ op: 'expire' }), { calls: [], next: null })
+    assert.deepEqual(other.do({ op: 'expire' }), { calls: [], next: null, ended: 0 })
     const endless = held()
     endless.working.calls.set('call_1', { ...endless.call(), expires_at: null })
     endless.now = AT + 1e9
-    assert.deepEqual(endless.do({ op: 'expire' }), { calls: [], next: null })
+    assert.deepEqual(endless.do({ op: 'expire' }), { calls: [], next: null, ended: 0 })
   })
 
   it('a call that is taken back', () => {
@@ -1064,7 +1064,8 @@ describe('what a session leaves behind', () => {
 
   it('its beginning', () => {
     const batch = new Batch()
-    const row = { ...draft, issued_at: AT, expires_at: AT + 90_500, ended_at: null, ended_reason: null }
+    const lineage = { began_at: AT, renews: null, renewed_by: null }
+    const row = { ...draft, ...lineage, issued_at: AT, expires_at: AT + 90_500, ended_at: null, ended_reason: null }
     assert.deepEqual(batch.do(issue), { kind: 'issued', session: row, entry: 'ent_1' })
     const { attributes: _attributes, token_hash: _hash, id: session, ...told } = draft
     assert.deepEqual(batch.fields(), { ...told, session, lifetime_s: 90 })
@@ -1108,7 +1109,8 @@ describe('what a session leaves behind', () => {
       const end = { op: 'session.end', session: 'ses_1', reason, by: 'demo:sam' } as const
       const result = batch.do(end)
       const row = batch.working.sessions.get('ses_1')
-      assert.deepEqual(result, { kind: 'ended', session: row })
+      const cancelled = state === 'cancelled' ? [batch.call()] : []
+      assert.deepEqual(result, { kind: 'ended', session: row, cancelled })
       assert.deepEqual([row?.ended_at, row?.ended_reason], [batch.now, reason])
       assert.deepEqual([...batch.working.changed.sessions], ['ses_1'])
       const entry = batch.working.entries.find(({ kind }) => kind === 'session.ended')
@@ -1137,9 +1139,39 @@ describe('what a session leaves behind', () => {
 
   it('no end of another one’s calls', () => {
     const batch = held()
-    batch.do(issue)
+    batch.do({ ...issue, session: { ...draft, lineage: 'ses_2' } })
     batch.do({ op: 'session.end', session: 'ses_2', reason: 'revoked', by: 'demo:sam' })
     assert.equal(batch.call().state, 'held')
+  })
+
+  it('the person acted for, in every entry about it and its calls', () => {
+    const batch = new Batch()
+    const actor = { issuer: 'staff', jti: 'jti-p', proof: 'sha256:person' }
+    const acting = { lineage: 'ses_2', principal: 'demo:bot#staff:dana', acting_for: 'staff:dana', actor }
+    batch.do({ ...issue, session: { ...draft, ...acting } })
+    assert.deepEqual([batch.fields()['acting_for'], batch.fields()['actor']], ['staff:dana', actor])
+    assert.deepEqual([...batch.working.proofs], ['demo jti-1', 'staff jti-p'])
+    const call = { session: 'ses_2', principal: 'demo:bot#staff:dana', plan: plan(HOLD) }
+    assert.equal(batch.do(admitting('call_1', call)).kind, 'held')
+    batch.do({ op: 'session.end', session: 'ses_2', reason: 'revoked', by: 'demo:sam' })
+    batch.do({ op: 'session.deny', role: 'r', principal: 'demo:bot#staff:dana', issuer: 'demo', reason: 'x' })
+    assert.deepEqual(
+      batch.working.entries.map(({ kind, fields }) => [kind, fields['acting_for']]),
+      ['session.issued', 'call.held', 'session.ended', 'call.cancelled', 'session.denied'].map((kind) => [
+        kind,
+        'staff:dana',
+      ]),
+    )
+    assert.equal(batch.fields()['requester'], 'demo:bot')
+  })
+
+  it('no second use of the proof of the person acted for, where their issuer says once', () => {
+    const batch = new Batch()
+    const actor = { issuer: 'staff', jti: 'jti-p', proof: 'sha256:person' }
+    const acting = { ...issue, once: false, actor_once: true, session: { ...draft, actor } }
+    assert.equal(batch.do(acting).kind, 'issued')
+    assert.deepEqual(batch.do(acting), { kind: 'proof_used' })
+    assert.equal(batch.do({ ...acting, actor_once: false }).kind, 'issued')
   })
 
   it('a switch', () => {

@@ -39,6 +39,58 @@ function verdict(text: string, scope: Scope): boolean | string {
   return result.ok ? (result.value as boolean) : 'error'
 }
 
+describe('a member alone', () => {
+  // A plain path is read without CEL; the same path within a condition is not.
+  const values = [
+    '',
+    'ch_1',
+    '1',
+    true,
+    false,
+    0,
+    -0,
+    7,
+    -7,
+    1.5,
+    2 ** 53 - 1,
+    2 ** 53,
+    1e21,
+    Number.NaN,
+    null,
+    [1],
+    { n: 1 },
+  ]
+  for (const [path, inside] of [
+    ['output', (value: unknown) => value],
+    ['output.a', (value: unknown) => ({ a: value })],
+    ['output.a.b', (value: unknown) => ({ a: { b: value } })],
+  ] as const) {
+    it(`is what CEL makes of it: ${path}`, () => {
+      for (const value of values) {
+        for (const expects of ['any', 'bool', 'int', 'string'] as const) {
+          const scope = { output: inside(value) } as Scope
+          const asked = judge(path, scope, expects)
+          assert.deepEqual(asked, judge(`true ? ${path} : ${path}`, scope, expects), `${String(value)} ${expects}`)
+        }
+      }
+      const without = [
+        {},
+        { output: {} },
+        { output: { a: 'x' } },
+        { output: Object.create({ a: 'x' }) },
+        { output: [] },
+      ]
+      for (const scope of without as Scope[]) {
+        assert.deepEqual(
+          judge(path, scope, 'any'),
+          judge(`true ? ${path} : ${path}`, scope, 'any'),
+          JSON.stringify(scope),
+        )
+      }
+    })
+  }
+})
+
 describe('a condition', () => {
   const charge = { amount: 9000, currency: 'usd', disputed: false, rate: 2, tags: ['a', 'b'] }
   const scope: Scope = {

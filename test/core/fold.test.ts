@@ -630,30 +630,55 @@ describe('a policy that several processes may load', () => {
     return world
   }
 
+  const close = (world: World): number => {
+    const answer = world.write({ op: 'policy.close' })
+    return answer.kind === 'closed' ? answer.since : assert.fail(answer.kind)
+  }
+
   it('is closed by one of them: nothing is admitted until that one has loaded it', () => {
     const world = opened()
-    assert.equal(world.write({ op: 'policy.close' }).kind, 'closed')
+    const closed = close(world)
     assert.equal(world.write(admitting('call_1')).kind, 'stale')
     world.owner = 'rep_2'
     assert.equal(world.write({ op: 'policy.close' }).kind, 'again')
     assert.equal(world.write(loading('sha256:other')).kind, 'again')
     world.owner = 'rep_1'
     const definitions = ['policy', 'daily', 'weekly']
-    const fresh = { definitions, fresh: ['policy', 'weekly'], seeds: [], closed: true }
+    const fresh = { definitions, fresh: ['policy', 'weekly'], seeds: [], closed }
     assert.equal(world.write(loading('sha256:policy', fresh)).kind, 'loaded')
     assert.equal(world.write(admitting('call_1')).kind, 'started')
   })
 
   it('does not stay closed when who closed it is gone, and is not loaded by who was taken for gone', () => {
     const world = opened()
-    world.write({ op: 'policy.close' })
+    const closed = close(world)
     world.now += 10_000
     world.owner = 'rep_2'
     assert.equal(world.write(admitting('call_1')).kind, 'started')
     assert.equal(world.write(loading('sha256:policy')).kind, 'loaded')
     world.owner = 'rep_1'
-    assert.equal(world.write(loading('sha256:late', { closed: true })).kind, 'again')
+    assert.equal(world.write(loading('sha256:late', { closed })).kind, 'again')
     assert.equal(world.policy, 'sha256:policy')
+  })
+
+  it('is loaded only if nothing was admitted since it was closed, however long its seeds took to read', () => {
+    const world = opened()
+    const definitions = ['policy', 'daily', 'weekly']
+    const fresh = { definitions, fresh: ['policy', 'weekly'], seeds: [] }
+    const first = close(world)
+    world.now += 8_000
+    assert.equal(close(world), first)
+    world.now += 8_000
+    assert.equal(world.write(admitting('call_1')).kind, 'stale')
+    world.now += 2_000
+    world.owner = 'rep_2'
+    assert.equal(world.write(admitting('call_2')).kind, 'started')
+    world.owner = 'rep_1'
+    assert.equal(world.write(loading('sha256:policy', { ...fresh, closed: first })).kind, 'again')
+    const again = close(world)
+    assert.notEqual(again, first)
+    assert.equal(world.write(loading('sha256:policy', { ...fresh, closed: first })).kind, 'again')
+    assert.equal(world.write(loading('sha256:policy', { ...fresh, closed: again })).kind, 'loaded')
   })
 
   it('is not loaded on limits that are not known any more', () => {

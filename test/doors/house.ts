@@ -65,6 +65,7 @@ export async function house(
     now: () => clock.now,
     scrub: (text) => text,
     fault: (error) => void faults.push(error),
+    agentUrl: () => 'https://keystay.example/',
     ...more,
   }
   const limits = { ...SERVER_LIMITS, ...more.limits }

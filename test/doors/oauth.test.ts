@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import request from 'supertest'
-import { house, raw, TOKEN_FORM } from './house.ts'
+import { SECONDS } from '../identity/company.ts'
+import { house, raw, TOKEN_FORM, WORKLOAD_PROOF } from './house.ts'
 import type { House } from './house.ts'
 
 let home: House
@@ -94,6 +95,101 @@ describe('POST /oauth/token', () => {
     )
     assert.ok(!`${away.text}${fault.text}`.includes('/data'))
     assert.deepEqual(home.faults, [home.store.fault])
+  })
+})
+
+describe('POST /oauth/introspect', () => {
+  const introspect = (form: object, bearer = home.bearer) =>
+    request(home.agent.url).post('/oauth/introspect').set('Authorization', bearer).type('form').send(form)
+
+  it('tells whoever has a session about a token that they were shown, and not why one does not work', async () => {
+    const { body } = await token().send(TOKEN_FORM)
+    const { status, body: said, headers } = await introspect({ token: body.access_token })
+    assert.deepEqual(
+      [status, said, headers['cache-control']],
+      [
+        200,
+        {
+          active: true,
+          token_type: 'Bearer',
+          scope: 'role:support-agent',
+          sub: 'ci:agents:support',
+          iat: SECONDS,
+          exp: SECONDS + 7200,
+          session: body.session,
+          lineage: body.session,
+        },
+        'no-store',
+      ],
+    )
+    await request(home.agent.url).post('/oauth/revoke').type('form').send({ token: body.access_token })
+    for (const gone of [body.access_token, 'kst_unknown', WORKLOAD_PROOF])
+      assert.deepEqual((await introspect({ token: gone })).body, { active: false })
+  })
+
+  it('names the person as the subject and the agent as the actor', async () => {
+    const actor_token = home.dana.replace('Bearer ', '')
+    const form = { ...TOKEN_FORM, actor_token, actor_token_type: TOKEN_FORM.subject_token_type }
+    const { body } = await token().send(form)
+    const { sub, act } = (await introspect({ token: body.access_token })).body
+    assert.deepEqual([sub, act], ['demo:dana', { sub: 'ci:agents:support' }])
+  })
+
+  it('tells nobody else, and says where to get a token', async () => {
+    const where = 'resource_metadata="https://keystay.example/.well-known/oauth-protected-resource"'
+    const mine = home.bearer.replace('Bearer ', '')
+    for (const bearer of ['', 'Bearer kst_x']) {
+      const { status, body, headers } = await introspect({ token: mine }, bearer)
+      assert.deepEqual([status, body.error], [401, 'invalid_token'])
+      assert.ok(headers['www-authenticate']?.endsWith(where), headers['www-authenticate'])
+    }
+    assert.deepEqual(home.gateway.refusals, ['token_missing 127.0.0.1', 'token_invalid 127.0.0.1'])
+  })
+
+  it('needs a token', async () => {
+    assert.deepEqual((await introspect({})).body, { error: 'invalid_request', error_description: 'token is missing.' })
+  })
+})
+
+describe('the documents about the agents’ listener', () => {
+  const read = async (path: string) => (await request(home.agent.url).get(`/.well-known/${path}`)).body
+
+  it('name what there is, and leave out what there is not (RFC 8414)', async () => {
+    const base = 'https://keystay.example'
+    assert.deepEqual(await read('oauth-authorization-server'), {
+      issuer: base,
+      token_endpoint: `${base}/oauth/token`,
+      token_endpoint_auth_methods_supported: ['none'],
+      grant_types_supported: [
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+        'urn:ietf:params:oauth:grant-type:jwt-bearer',
+      ],
+      response_types_supported: [],
+      revocation_endpoint: `${base}/oauth/revoke`,
+      revocation_endpoint_auth_methods_supported: ['none'],
+      introspection_endpoint: `${base}/oauth/introspect`,
+      introspection_endpoint_auth_methods_supported: ['Bearer'],
+    })
+  })
+
+  it('say who gives tokens for it (RFC 9728), as every challenge does', async () => {
+    assert.deepEqual(await read('oauth-protected-resource'), {
+      resource: 'https://keystay.example',
+      resource_name: 'Keystay',
+      authorization_servers: ['https://keystay.example'],
+      bearer_methods_supported: ['header'],
+    })
+    const challenge = 'resource_metadata="https://keystay.example/.well-known/oauth-protected-resource"'
+    for (const [method, path] of [
+      ['get', '/v1/session'],
+      ['post', '/mcp'],
+    ] as const) {
+      const { status, headers } = await request(home.agent.url)[method](path)
+      assert.equal(status, 401)
+      assert.equal(headers['www-authenticate'], `Bearer realm="keystay", ${challenge}`)
+    }
+    const people = await request(home.admin.url).get('/admin/v1/calls')
+    assert.equal(people.headers['www-authenticate'], 'Bearer realm="keystay"')
   })
 })
 

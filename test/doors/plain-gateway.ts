@@ -120,7 +120,7 @@ const SESSION_VIEW: SessionView = {
 
 export const STORY = { call: 'call_1', status: 'held', card: 'sha256:card' } as unknown as CallStory
 
-const grant = (action: string) => [action, { action } as Grant] as const
+const grant = (action: string) => [action, { action, max: [], limits: [], approval: [] } as unknown as Grant] as const
 const action = (name: string, effect: 'read' | 'write') => [name, { name, effect } as Action] as const
 
 /** The people and workloads of the identity tests; `support-agent` may `refund` (write) and `charge.get` (read). */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ServeOptions } from '../../gateway/main.ts'
 import { verifyStore } from '../../gateway/store/verify.ts'
 import { startCutting } from '../backends/cutting-proxy.ts'
 import type { CuttingProxy } from '../backends/cutting-proxy.ts'
@@ -24,8 +25,10 @@ describe('two replicas on one PostgreSQL', function () {
   let one: House
   let other: House
 
-  const replica = (url = store): Promise<House> =>
-    house(where, { store: url, ledgerKey: `file://${join(where.dir, 'keystay.db.ledger-key')}`, lookEvery_ms: 50 })
+  const replica = (url = store, more: Partial<ServeOptions> = {}): Promise<House> => {
+    const ledgerKey = `file://${join(where.dir, 'keystay.db.ledger-key')}`
+    return house(where, { store: url, ledgerKey, lookEvery_ms: 50, ...more })
+  }
   const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
     for (let tries = 0; tries < 200; tries++) {
       if (await holds()) return
@@ -78,6 +81,54 @@ describe('two replicas on one PostgreSQL', function () {
     assert.equal((await other.approve('dana', held.body.call)).body.status, 'done')
     assert.equal((await waiting).body.status, 'done')
     assert.ok(performance.now() - began < 5000)
+  })
+
+  it('renew each other’s sessions, and end them together', async () => {
+    const renew = async (gate: House, session: string, more: Record<string, string> = {}) => {
+      const answer = await gate.agent('/oauth/token', {
+        method: 'POST',
+        body: new URLSearchParams({
+          grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+          subject_token: await gate.person('bot'),
+          subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+          scope: 'role:agent',
+          session,
+          ...more,
+        }),
+      })
+      assert.equal(answer.status, 200, answer.text)
+      return { token: String(answer.body.access_token), session: String(answer.body.session) }
+    }
+    const about = (gate: House, token: string) =>
+      gate.agent('/v1/session', { headers: { authorization: `Bearer ${token}` } })
+    const first = await one.token()
+    const { session } = (await about(one, first)).body
+    const held = await one.call(first, 'pay.refund', { charge: 'ch_r', amount: 6000 }, 'kr')
+    const renewed = await renew(other, session)
+    // Nobody has used it yet: what it renews lives at both. Its first use at one of them ends that at the other.
+    assert.deepEqual([(await about(one, first)).status, (await about(other, first)).status], [200, 200])
+    const used = await about(one, renewed.token)
+    assert.deepEqual([used.body.session, used.body.lineage], [renewed.session, session])
+    for (const gate of [other, one]) assert.equal((await about(gate, first)).body.code, 'session_revoked')
+
+    // Two at once from the same one: the later takes the place of the earlier, which nobody used.
+    const two = await Promise.all([renew(one, renewed.session), renew(other, renewed.session)])
+    const alive = await Promise.all(two.map(async ({ token }) => (await about(other, token)).status))
+    assert.deepEqual(alive.sort(), [200, 401])
+
+    await other.admin('sam', 'POST', `/admin/v1/sessions/${session}/revoke`)
+    for (const token of [first, renewed.token, ...two.map((each) => each.token)])
+      assert.equal((await about(one, token)).body.code, 'session_revoked')
+    assert.equal((await one.admin('dana', 'GET', `/admin/v1/calls/${held.body.call}`)).body.status, 'cancelled')
+
+    const over = await renew(one, (await about(one, await one.token())).body.session, { requested_ttl: '1' })
+    await until('its end is written', async () => {
+      const { sessions } = (await other.admin('sam', 'GET', '/admin/v1/sessions')).body
+      return sessions.some((row: { session: string; ended_reason: string }) => {
+        return row.session === over.session && row.ended_reason === 'expired'
+      })
+    })
+    assert.equal((await about(other, over.token)).body.code, 'session_expired')
   })
 
   it('let exactly ten of 400 through a budget with room for ten, whoever is asked', async () => {
@@ -136,6 +187,59 @@ describe('two replicas on one PostgreSQL', function () {
       [one, other].map((gate, n) => gate.call(token, 'pay.refund', { charge: `ch_${n + 5}`, amount: 2000 }, `t${n}`)),
     )
     assert.deepEqual(more.map(({ status }) => status).sort(), [200, 403])
+  })
+
+  describe('with directories that say different things', () => {
+    let theirs: string
+    let third: House
+    const roleOf = async (old: string, now: string): Promise<void> => {
+      const role = await readFile(join(theirs, 'roles/agent.yaml'), 'utf8')
+      await writePolicies(theirs, { 'roles/agent.yaml': role.replace(old, now) })
+    }
+    beforeEach(async () => {
+      theirs = join(where.dir, 'theirs')
+      await cp(where.policies, theirs, { recursive: true })
+    })
+    afterEach(() => third?.stop())
+
+    it('keep the policy that was loaded last: a directory that nobody touched does not come back', async () => {
+      // Its first look at its own directory comes when another one decides already.
+      const slow = await replica(store, { lookEvery_ms: 600 })
+      const looked = sleep(2000)
+      await roleOf('500.00 USD per day', '400.00 USD per day')
+      third = await replica(store, { policies: theirs })
+      const digest = third.running.policyDigest
+      await until('all decide by it', () => [one, other, slow].every(({ running }) => running.policyDigest === digest))
+      proxy.hold(true)
+      proxy.cutAll()
+      await until('it was asked in vain', () => one.log.some((line) => /loaded is not known/.test(line)))
+      proxy.hold(false)
+      await until('it is ready', async () => (await one.agent('/readyz')).status === 200)
+      await looked
+      await slow.stop()
+      assert.deepEqual(
+        [one, other, slow, third].map(({ running }) => running.policyDigest),
+        [digest, digest, digest, digest],
+      )
+    })
+
+    it('are not ready where that policy cannot be used, and keep nobody waiting there', async () => {
+      const slow = await replica(store, { lookEvery_ms: 1000 })
+      const backends = await readFile(join(theirs, 'backends.yaml'), 'utf8')
+      const fresh = { 'backends.yaml': backends.replace('env://KEYSTAY_TEST_KEY', 'env://KEYSTAY_TEST_ELSEWHERE') }
+      await writePolicies(theirs, fresh)
+      process.env['KEYSTAY_TEST_ELSEWHERE'] = 'sk_test_0123456789abcdef'
+      third = await replica(store, { policies: theirs })
+      delete process.env['KEYSTAY_TEST_ELSEWHERE']
+      await until('it cannot follow', async () => (await slow.agent('/readyz')).status === 503)
+      const began = performance.now()
+      const token = await third.token()
+      const answer = await slow.call(token, 'pay.refund', { charge: 'ch_1', amount: 100 }, 'nowhere')
+      await slow.stop()
+      assert.equal(answer.status, 503)
+      assert.match(answer.body.detail, /KEYSTAY_TEST_ELSEWHERE/)
+      assert.ok(performance.now() - began < 3000)
+    })
   })
 
   it('lose nothing and do nothing twice where a connection is cut at COMMIT', async () => {

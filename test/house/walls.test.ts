@@ -70,7 +70,16 @@ describe('the walls of the house', () => {
     })
 
     it('takes only hashes and signatures from node:crypto', () => {
-      const allowed = ['createHash', 'createHmac', 'timingSafeEqual', 'sign', 'verify', 'createPublicKey', 'KeyObject']
+      const allowed = [
+        'hash',
+        'createHash',
+        'createHmac',
+        'timingSafeEqual',
+        'sign',
+        'verify',
+        'createPublicKey',
+        'KeyObject',
+      ]
       const bad = core.flatMap(({ path, imports }) =>
         imports
           .filter(({ from }) => from === 'node:crypto')
@@ -147,6 +156,15 @@ describe('the walls of the house', () => {
       [],
     )
     assert.ok(opens.length > 0)
+  })
+
+  it('every head that a door writes has the security headers', () => {
+    const heads = sources('gateway/doors').filter(({ code }) => /\.(?:writeHead|json|redirect|sendFile)\(/.test(code))
+    assert.deepEqual(
+      heads.filter(({ code }) => !code.includes('...SECURITY_HEADERS')).map(({ path }) => path),
+      [],
+    )
+    assert.ok(heads.length > 0)
   })
 
   it('the page of errors has every code, and the code is on no page that is not there', () => {

@@ -77,7 +77,7 @@ function issuer(name: string, more: Partial<Issuer> & Pick<Issuer, 'keys'>): Iss
     name,
     issuer: `https://${name}.example`,
     audience: 'keystay',
-    once: false,
+    once: null,
     person: null,
     display: null,
     groups: null,
@@ -93,7 +93,13 @@ const ISSUERS: readonly Issuer[] = [
   issuer('ci', {
     keys: keys(jwk(rsa.publicKey, { kid: 'rsa-1', alg: 'RS256', use: 'sig' }), jwk(ec.publicKey, { kid: 'ec-1' })),
   }),
-  issuer('spire', { keys: keys(jwk(ec.publicKey, { kid: 'svid', use: 'jwt-svid' })) }),
+  issuer('spire', {
+    keys: keys(
+      jwk(ec.publicKey, { kid: 'svid', use: 'jwt-svid' }),
+      jwk(stranger.publicKey, { kid: 'x509', use: 'x509-svid' }),
+      jwk(stranger.publicKey, { kid: 'enc', use: 'enc' }),
+    ),
+  }),
   issuer('twins', { keys: keys(jwk(ec.publicKey, {}), jwk(stranger.publicKey, {})) }),
   issuer('large', { keys: keys(jwk(ec384.publicKey, { kid: 'ec-384' }), jwk(ed.publicKey, { kid: 'ed' })) }),
   issuer('careless', { keys: keys(jwk(ec.privateKey, { kid: 'private' })) }),

@@ -60,6 +60,43 @@ const ISSUERS: {
       { aud: 'https://github.com/acme' },
     ],
   },
+  AWS: {
+    alg: 'RS256',
+    header: { typ: 'JWT' },
+    requester: 'aws:arn:aws:iam::123456789012:role/support-agent',
+    attributes: { function: 'arn:aws:lambda:eu-central-1:123456789012:function:support' },
+    strangers: [
+      { sub: 'arn:aws:iam::123456789012:role/support-agent-evil' },
+      { sub: 'arn:aws:iam::210987654321:role/support-agent' },
+      { aud: 'https://api.acme.example' },
+      { 'https://sts.amazonaws.com/': {} },
+    ],
+  },
+  'Google Cloud': {
+    alg: 'RS256',
+    header: { typ: 'JWT' },
+    requester: 'google:113774264463038321964',
+    attributes: { project: 'acme-agents' },
+    strangers: [
+      // Whoever has a Google account can have a token for any audience: the subject alone says whose it is.
+      { sub: '113774264463038321965' },
+      { sub: '113774264463038321965', email: 'support@acme-agents.iam.gserviceaccount.com', email_verified: true },
+      { aud: 'https://keystay.evil.example' },
+      { google: undefined },
+    ],
+  },
+  Azure: {
+    alg: 'RS256',
+    header: { typ: 'JWT', x5t: 'cdef' },
+    requester: 'entra:7f0c2b5e-3f43-4a7c-9a0c-5b1a6a1f6c11',
+    strangers: [
+      { oid: '00000000-3f43-4a7c-9a0c-5b1a6a1f6c11', sub: '00000000-3f43-4a7c-9a0c-5b1a6a1f6c11' },
+      { idtyp: 'user' },
+      { idtyp: undefined },
+      { aud: '00000003-0000-0000-c000-000000000000' },
+      { iss: 'https://login.microsoftonline.com/common/v2.0' },
+    ],
+  },
   SPIFFE: {
     alg: 'ES256',
     header: { typ: 'JWT' },
@@ -199,7 +236,8 @@ describe('the page about identity', () => {
   }
 
   /** The example's addresses, answered by this test. */
-  const moved = (text: string) => text.replaceAll(/https:\/\/(?=kubernetes|token|spire|login)[a-z.]+/g, base)
+  const moved = (text: string) =>
+    text.replaceAll(/https:\/\/(?=kubernetes|token|spire|login|accounts|f3b0)[a-z0-9.-]+/g, base)
   const here = (claims: Claims): Claims => JSON.parse(moved(JSON.stringify(claims))) as Claims
 
   it('shows a key of a file whose private half nobody has: not one of this test, and of no RFC', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { devIssuer } from '../../gateway/identity/dev-issuer.ts'
 import type { DevIssuer } from '../../gateway/identity/dev-issuer.ts'
-import { TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../../gateway/identity/exchange.ts'
+import { JWT_BEARER, TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../../gateway/identity/grants.ts'
 import { identity } from '../../gateway/identity/identity.ts'
 import type { Identity } from '../../gateway/identity/identity.ts'
 import { newToken } from '../../gateway/identity/token.ts'
@@ -328,13 +328,15 @@ describe('a token exchange', () => {
   const unreadable: readonly (readonly [string, Record<string, string | undefined>, string])[] = [
     ['no grant_type', { grant_type: undefined }, 'invalid_request'],
     ['another grant_type', { grant_type: 'client_credentials' }, 'unsupported_grant_type'],
-    ['jwt-bearer', { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer' }, 'unsupported_grant_type'],
+    ['jwt-bearer without an assertion', { grant_type: JWT_BEARER, subject_token: undefined }, 'invalid_request'],
+    ['jwt-bearer with a subject_token', { grant_type: JWT_BEARER, assertion: proof() }, 'invalid_request'],
     ['no subject_token', { subject_token: undefined }, 'invalid_request'],
     ['an empty subject_token', { subject_token: '' }, 'invalid_request'],
     ['no subject_token_type', { subject_token_type: undefined }, 'invalid_request'],
     ['an id_token type', { subject_token_type: 'urn:ietf:params:oauth:token-type:id_token' }, 'invalid_request'],
-    ['an actor_token', { actor_token: proof() }, 'invalid_request'],
-    ['a renewal', { session: 'ses_1' }, 'invalid_request'],
+    ['an actor_token without its type', { actor_token: proof() }, 'invalid_request'],
+    ['an actor_token_type alone', { actor_token_type: TOKEN_TYPE_JWT }, 'invalid_request'],
+    ['a session that is no id', { session: 'kst_1' }, 'invalid_request'],
     [
       'another requested_token_type',
       { requested_token_type: 'urn:ietf:params:oauth:token-type:refresh_token' },
@@ -367,6 +369,145 @@ describe('a token exchange', () => {
     store.fault = Object.assign(new Error('disk full'), { name: 'StoreUnavailable' })
     await assert.rejects(ask({}), { name: 'StoreUnavailable' })
     assert.equal(store.rows.size, 0)
+  })
+})
+
+describe('a renewal', () => {
+  const first = async (): Promise<string> => {
+    const { body } = await ask({})
+    assert.ok('session' in body)
+    return body.session
+  }
+  const told = async (form: Record<string, string>): Promise<readonly [number, string | false, unknown]> => {
+    const { status, body } = await ask(form)
+    const last = store.written.at(-1)
+    return [status, 'error' in body && body.error, last?.op === 'session.deny' && last.reason]
+  }
+
+  it('is the same exchange with the session’s id, and goes on in its lineage', async () => {
+    const session = await first()
+    const { status, body } = await ask({ session })
+    assert.ok('session' in body && status === 200)
+    assert.equal(store.rows.get(body.session)?.lineage, session)
+    assert.deepEqual(
+      store.entries.map(({ kind }) => kind),
+      ['session.issued', 'session.renewed'],
+    )
+  })
+
+  it('lives no longer than its lineage may, and then not at all', async () => {
+    let session = await first()
+    for (let hours = 1; hours <= 11; hours++) {
+      now = NOW + hours * 3_600_000
+      const { body } = await ask({ session, subject_token: proof({ exp: now / 1000 + 600 }) })
+      assert.ok('access_token' in body)
+      assert.equal(body.expires_in, Math.min(7200, (12 - hours) * 3600))
+      session = body.session
+      await who.authenticate(`Bearer ${body.access_token}`)
+    }
+    now = NOW + 12 * 3_600_000
+    const over = await told({ session, subject_token: proof({ exp: now / 1000 + 600 }) })
+    assert.deepEqual(over, [400, 'invalid_grant', 'lineage_over'])
+  })
+
+  it('is refused of another subject’s or role’s session, one that ended and one that is none, with an entry', async () => {
+    const session = await first()
+    const none = [400, 'invalid_grant', 'no_such_session']
+    assert.deepEqual(await told({ session, subject_token: proof({ sub: 'agents:plain' }) }), none)
+    assert.deepEqual(await told({ session, scope: 'role:untied' }), none)
+    assert.deepEqual(await told({ session: 'ses_none' }), none)
+    await store.write({ op: 'session.end', session, reason: 'revoked', by: 'staff:sam' })
+    assert.deepEqual(await told({ session }), [400, 'invalid_grant', 'ended'])
+  })
+
+  it('needs the person again where there is one', async () => {
+    const actor = { actor_token: proof({ sub: 'u-1' }, 'staff'), actor_token_type: TOKEN_TYPE_JWT }
+    const { body } = await ask(actor)
+    assert.ok('session' in body)
+    assert.deepEqual(await told({ session: body.session }), [400, 'invalid_grant', 'no_such_session'])
+    assert.equal((await ask({ ...actor, session: body.session })).status, 200)
+  })
+})
+
+describe('a session on behalf of a person', () => {
+  const ACTOR = { actor_token_type: TOKEN_TYPE_JWT }
+  const person = (claims: JsonObject = {}, issuer = 'staff') => proof({ sub: 'u-1', name: 'Lea', ...claims }, issuer)
+
+  it('is the agent’s, and names the person in its row and its entry', async () => {
+    const actor_token = person({ jti: 'p-1' })
+    const { body } = await ask({ ...ACTOR, actor_token })
+    assert.ok('access_token' in body)
+    const { principal, requester, acting_for } = await who.authenticate(`Bearer ${body.access_token}`)
+    assert.deepEqual(
+      [principal, requester, acting_for],
+      ['ci:agents:support#staff:u-1', 'ci:agents:support', 'staff:u-1'],
+    )
+    const { fields } = store.entries[0] ?? {}
+    assert.deepEqual(fields?.['acting_for'], 'staff:u-1')
+    assert.deepEqual(fields['actor'], { issuer: 'staff', jti: 'p-1', proof: `sha256:${sha256(actor_token)}` })
+  })
+
+  it('cannot be made to name another person by a subject with a # in it', async () => {
+    await ask({ subject_token: proof({ sub: 'agents:support#staff:u-1' }) })
+    const last = store.written.at(-1)
+    assert.equal(last?.op === 'session.deny' && last.principal, 'ci:agents:support%23staff:u-1')
+  })
+
+  const refusals: readonly (readonly [string, () => string, string, string])[] = [
+    ['a workload', () => proof(), 'its issuer (iss) is not known here', 'actor: issuer'],
+    ['a token that has expired', () => person({ exp: SECONDS - 60 }), 'it has expired (exp)', 'actor: expired'],
+    ['another audience', () => person({ aud: 'keystay' }), 'it was made for another audience (aud)', 'actor: audience'],
+    ['nobody', () => proof({ sub: 'login-3' }, 'hr'), 'it names no person', 'actor: no person'],
+    ['garbage', () => 'e30.e30.e30', 'its algorithm is not allowed', 'actor: algorithm'],
+    [
+      'a session token',
+      () => newToken(random).token,
+      'it is not a signed JWT in three base64url parts of plain JSON objects',
+      'actor: malformed',
+    ],
+  ]
+  for (const [what, actor_token, text, reason] of refusals) {
+    it(`is refused where the actor token is of ${what}, with an entry under the workload`, async () => {
+      assert.deepEqual(await ask({ ...ACTOR, actor_token: actor_token() }), {
+        status: 400,
+        body: { error: 'invalid_request', error_description: `The actor token is refused: ${text}.` },
+      })
+      const principal = 'ci:agents:support'
+      assert.deepEqual(store.written, [{ op: 'session.deny', role: 'support-agent', principal, issuer: 'ci', reason }])
+    })
+  }
+})
+
+describe('an assertion (RFC 7523)', () => {
+  const bearer = (assertion: string) =>
+    ask({ grant_type: JWT_BEARER, subject_token: undefined, subject_token_type: undefined, assertion })
+
+  it('opens a session as the exchange does', async () => {
+    const { status, body } = await bearer(proof({ jti: 'a-1' }))
+    assert.deepEqual([status, 'scope' in body && body.scope], [200, 'role:support-agent'])
+    assert.equal(store.written[0]?.op === 'session.issue' && store.written[0].session.principal, 'ci:agents:support')
+  })
+
+  it('is good once, also where the issuer does not say so, and needs a jti for it', async () => {
+    const assertion = proof({ jti: 'a-1' })
+    assert.equal((await bearer(assertion)).status, 200)
+    assert.deepEqual((await bearer(assertion)).body, {
+      error: 'invalid_grant',
+      error_description: 'This subject token was used before.',
+    })
+    const { body } = await bearer(proof())
+    assert.equal('error' in body && body.error, 'invalid_grant')
+    assert.deepEqual(
+      store.written.slice(-2).map((last) => last.op === 'session.deny' && last.reason),
+      ['proof_used', 'no jti'],
+    )
+  })
+
+  it('is invalid_grant where it does not hold', async () => {
+    assert.deepEqual((await bearer(proof({ exp: SECONDS - 60 }))).body, {
+      error: 'invalid_grant',
+      error_description: 'The assertion is refused: it has expired (exp).',
+    })
   })
 })
 
@@ -458,7 +599,7 @@ describe('a session token on a request', () => {
     now = NOW + 7_200_000
     assert.deepEqual(await refusal(`Bearer ${token}`), [
       'session_expired',
-      `The session ${session} expired at 2026-11-23T17:00:00.000Z. For a new one: POST /oauth/token with a fresh subject token and scope=role:NAME. Calls that it made live on: a new session of the same subject and role can read them.`,
+      `The session ${session} expired at 2026-11-23T17:00:00.000Z. To renew it: POST /oauth/token with a fresh subject token, scope=role:NAME and session=${session}. Calls that it made live on: any session of the same subject and role reads and cancels them.`,
     ])
   })
 
@@ -482,6 +623,76 @@ describe('a session token on a request', () => {
     assert.deepEqual(store.written.slice(1), [
       { op: 'session.end', session, reason: 'logout', by: 'ci:agents:support' },
     ])
+  })
+
+  it('of a renewal ends what it renews when it is first used, and only then', async () => {
+    const { token, session } = await open()
+    const { body } = await ask({ session })
+    assert.ok('access_token' in body)
+    await who.authenticate(`Bearer ${token}`)
+    assert.equal((await who.introspect(body.access_token))?.id, body.session)
+    await who.authenticate(`Bearer ${token}`)
+    const { id, lineage } = await who.authenticate(`Bearer ${body.access_token}`)
+    assert.deepEqual([id, lineage], [body.session, session])
+    assert.deepEqual(await refusal(`Bearer ${token}`), [
+      'session_revoked',
+      `The session ${session} was renewed; use the token of the renewal.`,
+    ])
+    const written = store.written.length
+    await who.authenticate(`Bearer ${body.access_token}`)
+    assert.equal(store.written.length, written)
+  })
+
+  it('of a renewal is refused while its first use cannot be written', async () => {
+    const { session } = await open()
+    const { body } = await ask({ session })
+    assert.ok('access_token' in body)
+    store.fault = Object.assign(new Error('disk full'), { name: 'StoreUnavailable' })
+    await assert.rejects(who.authenticate(`Bearer ${body.access_token}`), { name: 'StoreUnavailable' })
+    store.fault = null
+    assert.equal(store.rows.get(session)?.ended_at, null)
+  })
+
+  it('of a renewal that was revoked while its first use was on its way opens nothing', async () => {
+    const { session } = await open()
+    const { body } = await ask({ session })
+    assert.ok('access_token' in body)
+    const read = store.rows.get(body.session)
+    assert.ok(read)
+    await store.write({ op: 'session.end', session, reason: 'revoked', by: 'staff:sam' })
+    const late = identity({
+      store: { ...store, sessionByToken: async () => read },
+      policy: () => POLICY,
+      now: () => now,
+      monotonic: () => now,
+      random,
+      newSessionId: () => '',
+      dev: null,
+    })
+    await assert.rejects(late.authenticate(`Bearer ${body.access_token}`), { code: 'session_revoked' })
+  })
+
+  it('that was renewed dies after sixty seconds, and says what came instead', async () => {
+    const { token, session } = await open()
+    await ask({ session })
+    now += 59_999
+    await who.authenticate(`Bearer ${token}`)
+    now += 1
+    assert.deepEqual(await refusal(`Bearer ${token}`), [
+      'session_revoked',
+      `The session ${session} was renewed; use the token of the renewal.`,
+    ])
+  })
+
+  it('that has expired says how to renew it also when its end is written already', async () => {
+    const { token, session } = await open()
+    now += 7_200_000
+    await store.write({ op: 'expire' } as never)
+    assert.equal(store.rows.get(session)?.ended_reason, 'expired')
+    const [code, text] = await refusal(`Bearer ${token}`)
+    assert.equal(code, 'session_expired')
+    assert.match(text, new RegExp(`session=${session}`))
+    assert.equal((await ask({ session, subject_token: proof({ exp: SECONDS + 9000 }) })).status, 200)
   })
 
   it('is told apart when people revoked it', async () => {

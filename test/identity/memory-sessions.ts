@@ -1,52 +1,70 @@
-import type { DenySession, EndSession, IssueSession, ResultOf, SessionRow } from '../../gateway/core/operations.ts'
+import { fold } from '../../gateway/core/fold.ts'
+import type {
+  DenySession,
+  EndSession,
+  IssueSession,
+  ResultOf,
+  SessionRow,
+  UseSession,
+} from '../../gateway/core/operations.ts'
+import type { NewEntry, Working } from '../../gateway/core/working.ts'
 import type { SessionStore } from '../../gateway/identity/session-store.ts'
 
-type Written = IssueSession | DenySession | EndSession
+type Written = IssueSession | DenySession | EndSession | UseSession
 
 export interface MemorySessions extends SessionStore {
   /** Every operation, in order, as it came. */
   readonly written: Written[]
+  readonly entries: NewEntry[]
   readonly rows: Map<string, SessionRow>
   /** Set: what every write and read is refused with. */
   fault: Error | null
 }
 
-/** Sessions in memory, with the store's promises about them and nothing else. */
+/** Sessions in memory, folded as the store folds them, and nothing else. */
 export function memorySessions(now: () => number): MemorySessions {
   const rows = new Map<string, SessionRow>()
   const written: Written[] = []
+  const entries: NewEntry[] = []
 
-  const fold = (operation: Written): ResultOf<Written> => {
-    if (operation.op === 'session.deny') return { entry: 'ent_denied' }
-    if (operation.op === 'session.end') {
-      const session = rows.get(operation.session)
-      if (session === undefined) return { kind: 'no_such_session' }
-      if (session.ended_at !== null) return { kind: 'already', session }
-      const ended: SessionRow = { ...session, ended_at: now(), ended_reason: operation.reason }
-      rows.set(ended.id, ended)
-      return { kind: 'ended', session: ended }
-    }
-    const { session: draft, lifetime_ms, live_max, once } = operation
+  const working = (): Working => {
     const all = [...rows.values()]
-    if (once && all.some((row) => row.issuer === draft.issuer && row.jti === draft.jti)) return { kind: 'proof_used' }
-    const live = all.filter(
-      (row) => row.principal === draft.principal && row.ended_at === null && row.expires_at > now(),
-    )
-    if (live.length >= live_max) return { kind: 'too_many' }
-    const times = { issued_at: now(), expires_at: now() + lifetime_ms, ended_at: null, ended_reason: null }
-    const session: SessionRow = { ...draft, ...times }
-    rows.set(session.id, session)
-    return { kind: 'issued', session, entry: 'ent_issued' }
+    const living = all.filter((row) => row.ended_at === null && row.expires_at > now() && row.renewed_by === null)
+    const proofs = all.flatMap((row) => [row, ...(row.actor === undefined ? [] : [row.actor])])
+    return {
+      now: now(),
+      begun: now(),
+      owner: 'rep_1',
+      policy: '',
+      switches: { version: 0, positions: {} },
+      closed: null,
+      definitions: new Set(),
+      calls: new Map(),
+      keys: new Map(),
+      limits: new Map(),
+      sessions: rows,
+      live: new Map(
+        living.map(({ principal }) => [principal, living.filter((row) => row.principal === principal).length]),
+      ),
+      proofs: new Set(proofs.map(({ issuer, jti }) => `${issuer} ${jti}`)),
+      salts: new Map(),
+      id: () => `ent_${entries.length + 1}`,
+      entries,
+      bodies: new Map(),
+      texts: [],
+      changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false, definitions: false },
+    }
   }
 
   const store: MemorySessions = {
     rows,
     written,
+    entries,
     fault: null,
     async write(operation) {
       if (store.fault !== null) throw store.fault
       written.push(operation)
-      return fold(operation) as ResultOf<typeof operation>
+      return fold(working(), operation) as ResultOf<typeof operation>
     },
     async sessionByToken(tokenHash) {
       if (store.fault !== null) throw store.fault

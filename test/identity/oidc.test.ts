@@ -93,7 +93,7 @@ describe('a real OpenID issuer', () => {
     visit.call(token, 'pay.refund', { charge: `ch_${++number}`, amount }, key())
   const entries = (kind: string): { [member: string]: unknown }[] => {
     const store = new DatabaseSync(join(where.dir, 'keystay.db'), { readOnly: true })
-    const rows = store.prepare('select bytes from entries order by number').all() as { bytes: string }[]
+    const rows = store.prepare('select bytes from entries order by idx').all() as { bytes: string }[]
     store.close()
     return rows.map(({ bytes }) => JSON.parse(bytes)).filter((entry) => entry.kind === kind)
   }

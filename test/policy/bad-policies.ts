@@ -767,6 +767,18 @@ export const REFUSED: readonly Bad[] = [
   },
   {
     file: 'actions.yaml',
+    from: 'note?:',
+    to: 'request_key?:',
+    findings: [
+      [
+        'actions.yaml:7:3',
+        "a tool's arguments have a `request_key` already: the key of the call",
+        'choose another name',
+      ],
+    ],
+  },
+  {
+    file: 'actions.yaml',
     from: 'action: shop.get',
     to: 'route: shop.get',
     findings: [

@@ -78,7 +78,7 @@ describe('the example company', () => {
       audience: 'keystay',
       client_id: null,
       keys: { kind: 'dev' },
-      once: false,
+      once: null,
       accounts: {
         dana: { name: 'Dana', groups: ['finance'] },
         omar: { name: 'Omar', groups: ['finance'] },

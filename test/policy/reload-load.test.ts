@@ -145,7 +145,7 @@ describe('calls while the policy changes', function () {
       const db = new DatabaseSync(join(where.dir, 'keystay.db'), { readOnly: true })
       const rows = db.prepare('SELECT digest, texts FROM policies').all()
       const versions = new Map(rows.map(({ digest, texts }) => [digest, versionOf(JSON.parse(String(texts)))]))
-      const entries = db.prepare('SELECT kind, call, bytes FROM entries ORDER BY number').all()
+      const entries = db.prepare('SELECT kind, call, bytes FROM entries ORDER BY idx').all()
       db.close()
       assert.ok(changes >= 10)
       assert.equal(versions.size, changes / 2 + 1)

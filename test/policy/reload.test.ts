@@ -57,7 +57,7 @@ describe('a changed policy directory', function () {
     }))
     const db = openStore()
     try {
-      const rows = db.prepare('SELECT bytes FROM entries WHERE kind = ? ORDER BY number').all(kind)
+      const rows = db.prepare('SELECT bytes FROM entries WHERE kind = ? ORDER BY idx').all(kind)
       return rows.map(({ bytes }) => JSON.parse(String(bytes)) as { [member: string]: unknown })
     } finally {
       db.close()

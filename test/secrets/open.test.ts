@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { createAgeIdentity, writeAgeFile } from '../../gateway/secrets/age-file.ts'
 import { looksLive } from '../../gateway/secrets/live.ts'
@@ -90,7 +91,7 @@ describe('secrets', () => {
     })
   }
 
-  for (const spec of ['', 'age:', 'env:X', 'vault:https://x', 'env:,env:', 'secrets.age', ' ', 'env:,']) {
+  for (const spec of ['', 'age:', 'env:X', 'vault:', 'aws:', 'env:,env:', 'secrets.age', ' ', 'env:,']) {
     it(`are not opened with --secrets ${JSON.stringify(spec)}`, () => assert.rejects(open(spec), /--secrets/))
   }
 
@@ -140,20 +141,65 @@ describe('secrets', () => {
     const failed = { kind: 'credential.failed', ref: 'age://stripe/key', reason: `${age} does not exist` }
     assert.deepEqual(events, [{ kind: 'credential.fetched', ref: 'age://stripe/key' }, failed, failed])
     await writeAgeFile(age, new Map([['stripe/key', CANARY]]), recipient)
+    // nobody waits to hear again what was said a moment ago
+    now += 999
+    await assert.rejects(secrets.get('age://stripe/key'), { name: 'SecretUnavailable' })
+    now += 1
     assert.equal((await secrets.get('age://stripe/key')).open(), CANARY)
   })
 
-  it('are fetched anew after a 401, but not for every one', async () => {
+  it('are fetched anew once for all whom a backend refused, but not for every 401', async () => {
     const secrets = await open(`age:${age}`)
-    const get = async (): Promise<string> => (await secrets.get('age://stripe/key')).open()
-    await get()
+    const old = await secrets.get('age://stripe/key')
+    const fetches = (): number => events.length
+    // the backend refuses what the source still says: each look at the source doubles the time to the next
+    assert.deepEqual([await secrets.refused(old), fetches()], [false, 2])
+    for (const [later_ms, after] of [
+      [1999, 2],
+      [1, 3],
+      [3999, 3],
+      [1, 4],
+    ] as const) {
+      now += later_ms
+      assert.deepEqual([await secrets.refused(old), fetches()], [false, after], String(later_ms))
+    }
     await writeAgeFile(age, new Map([['stripe/key', `${CANARY}-new`]]), recipient)
-    secrets.rotated('age://stripe/key')
-    const soon = await get()
-    now += 10_000
-    secrets.rotated('age://stripe/key')
-    secrets.rotated('age://unknown')
-    assert.deepEqual([soon, await get()], [CANARY, `${CANARY}-new`])
+    now += 8000
+    const all = await Promise.all(Array.from({ length: 50 }, () => secrets.refused(old)))
+    assert.deepEqual([all.every(Boolean), fetches()], [true, 5])
+    const fresh = await secrets.get('age://stripe/key')
+    assert.equal(fresh.open(), `${CANARY}-new`)
+    // who was refused with the old one late goes again at once; with the new one it is asked about anew
+    assert.deepEqual([await secrets.refused(old), fetches()], [true, 5])
+    now += 1000
+    assert.deepEqual([await secrets.refused(fresh), fetches()], [false, 6])
+    assert.equal(events.filter(({ kind }) => kind === 'credential.rotated').length, 1)
+  })
+
+  it('are fetched anew in the background when two thirds of their life are over, and nobody waits', async () => {
+    const secrets = await open(`age:${age}`, { lifetime_ms: 900 })
+    await secrets.get('age://stripe/key')
+    await writeAgeFile(age, new Map([['stripe/key', `${CANARY}-new`]]), recipient)
+    now += 599
+    await secrets.get('age://stripe/key')
+    await sleep(20)
+    assert.equal(events.length, 1)
+    now += 1
+    assert.equal((await secrets.get('age://stripe/key')).open(), CANARY)
+    for (let left = 100; events.length < 2 && left > 0; left--) await sleep(10)
+    assert.equal((await secrets.get('age://stripe/key')).open(), `${CANARY}-new`)
+    assert.equal(events.at(-1)?.kind, 'credential.rotated')
+  })
+
+  it('of a policy that is over are forgotten', async () => {
+    const secrets = await open(`age:${age},env:`, { environment: { KEY: CANARY } })
+    await secrets.get('age://stripe/key')
+    await secrets.get('env://KEY')
+    await secrets.keep(['env://KEY'])
+    await secrets.get('env://KEY')
+    assert.equal(events.length, 2)
+    await secrets.get('age://stripe/key')
+    assert.equal(events.length, 3)
   })
 
   it('that look live are refused in dev', async () => {
@@ -171,7 +217,7 @@ describe('secrets', () => {
     const secrets = await open(`age:${age}`)
     await secrets.get('age://stripe/key')
     const late = secrets.get('age://stripe/other')
-    secrets.close()
+    await secrets.close()
     await assert.rejects(late)
     await assert.rejects(secrets.get('age://stripe/key'), /stopping/)
     assert.equal(secrets.scrub.text(CANARY), '[secret]')

@@ -74,6 +74,30 @@ describe('PostgreSQL as a store', function () {
     await Promise.all([stopped.close(), other.close()])
   })
 
+  it('does not wait for ever for a process that stopped while it read a commit back', async () => {
+    const url = await server.fresh()
+    const stopped = await reopenPostgres({ url }, () => false)
+    const other = openPostgres({ url })
+    await other.transaction((db) => db.run('CREATE TABLE t (n BIGINT)'))
+    await assert.rejects(
+      stopped.all('SELECT n FROM t'),
+      (error) => error instanceof StoreFault && error.kind === 'gone',
+    )
+    await Promise.all([stopped.close(), other.close()])
+  })
+
+  it('keeps what it was asked for when the server is told to care less', async () => {
+    const driver = openPostgres({ url: await server.fresh() })
+    const shown = () => driver.transaction((db) => db.all('SHOW synchronous_commit'))
+    await shown()
+    await server.sql('ALTER SYSTEM SET synchronous_commit = off')
+    await server.sql('SELECT pg_reload_conf(), pg_sleep(0.3)')
+    assert.deepEqual(await shown(), [{ synchronous_commit: 'on' }])
+    await driver.close()
+    await server.sql('ALTER SYSTEM RESET synchronous_commit')
+    await server.sql('SELECT pg_reload_conf(), pg_sleep(0.3)')
+  })
+
   describe('a connection that is cut at COMMIT', () => {
     for (const cut of ['before', 'after'] as const) {
       it(`${cut} the server had it: the fault says that it is not known, and a fresh connection knows`, async () => {

@@ -120,6 +120,49 @@ describe('the store', () => {
     assert.equal(await store.sessionByToken('0'.repeat(64)), null)
   })
 
+  it('counts a renewed session and its renewal as one, finds both by their lineage, and ends what is over', async () => {
+    const most = (more: object = {}) => ({ ...issue('demo:renews'), live_max: 2, ...more })
+    const issued = async (more?: object) => {
+      const result = await store.write(most(more))
+      return result.kind === 'issued' ? result.session : result.kind
+    }
+    const first = await issued()
+    assert.ok(typeof first !== 'string' && typeof (await issued()) !== 'string')
+    const renews = { session: first.id, lifetime_max_ms: 43_200_000 }
+    const lost = await issued({ renews })
+    const renewed = await issued({ renews })
+    assert.ok(typeof lost !== 'string' && typeof renewed !== 'string')
+    assert.deepEqual([renewed.lineage, renewed.renews, await issued()], [first.id, first.id, 'too_many'])
+    assert.equal((await store.session(lost.id))?.ended_reason, 'renewed')
+
+    const held = await started(store, first.id, 'of the first', 1)
+    await store.write({ op: 'session.use', session: renewed.id, renews: first.id })
+    assert.equal((await store.sessionByToken(first.token_hash))?.ended_reason, 'renewed')
+    const short = await issued({ renews: { ...renews, session: renewed.id }, lifetime_ms: 1 })
+    assert.ok(typeof short !== 'string')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    assert.equal(await store.due(store.now()), true)
+    await store.write({ op: 'expire' })
+    assert.deepEqual([(await store.session(short.id))?.ended_reason, await store.due(store.now())], ['expired', false])
+    // A call of the first may still act, and the last could be renewed: both are reached, whichever is revoked.
+    await store.write({ op: 'session.end', session: renewed.id, reason: 'revoked', by: 'staff:sam' })
+    assert.equal(await issued({ renews: { ...renews, session: short.id } }), 'ended')
+    const reasons = await Promise.all(
+      [first, renewed, short].map(async ({ id }) => (await store.session(id))?.ended_reason),
+    )
+    assert.deepEqual([held.session, reasons], [first.id, ['revoked', 'revoked', 'revoked']])
+  })
+
+  it('knows the proof of a person acted for that was used', async () => {
+    const actor = { issuer: 'staff', jti: 'person-1', proof: 'sha256:01' }
+    const acting = () => {
+      const operation = issue('demo:acts#staff:dana')
+      return { ...operation, actor_once: true, session: { ...operation.session, acting_for: 'staff:dana', actor } }
+    }
+    assert.equal((await store.write(acting())).kind, 'issued')
+    assert.deepEqual(await store.write(acting()), { kind: 'proof_used' })
+  })
+
   it('counts the live sessions of a principal, and knows a proof that was used', async () => {
     const limited = (principal: string) => ({ ...issue(principal), live_max: 2 })
     const results = []

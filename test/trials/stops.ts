@@ -33,9 +33,9 @@ try {
 async function measure(trial: string, how: 'revoke' | 'freeze', paused: GatewayProcess | null): Promise<number> {
   const token = await one.token()
   const session = (await one.agent('/v1/session', { headers: { authorization: `Bearer ${token}` } })).body.session
-  let over = false
+  const end = new AbortController()
   const agents = Array.from({ length: AGENTS }, async (_, agent) => {
-    for (let n = 0; !over; n++) {
+    for (let n = 0; !end.signal.aborted; n++) {
       const gate = (agent + n) % 2 === 0 ? one : other
       const answer = await gate.call(token, 'shop.order', { item: trial }, `${trial}-${agent}-${n}`).catch(() => null)
       if (answer !== null && answer.body?.status !== 'done') await sleep(20)
@@ -51,7 +51,7 @@ async function measure(trial: string, how: 'revoke' | 'freeze', paused: GatewayP
     paused.child.kill('SIGCONT')
   }
   await sleep(paused === null ? 120 : 600)
-  over = true
+  end.abort()
   await Promise.all(agents)
   if (how === 'freeze') await ok(one.admin('sam', 'PUT', '/admin/v1/switches/role:agent', { on: false, reason: trial }))
   const came = town.happened.filter(({ name }) => name === trial).map(({ at }) => at - asked)

@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs'
-import { storeAddress } from '../../store/address.ts'
 import { auditCallStates } from '../../store/call-audit.ts'
 import { auditLimits } from '../../store/limit-audit.ts'
 import { openReader } from '../../store/open-reader.ts'
 import { progress } from '../progress.ts'
 import { fail, ok, why } from './finding.ts'
 import type { Finding } from './finding.ts'
+import { isLedgerThere } from './there.ts'
 
 const FIX =
   'Stop the gateway and keep the store as it is: something else than the gateway wrote to it. keystay ledger verify says whether the entries stand'
@@ -15,8 +14,7 @@ const FIX =
  * against its last entry: each that differs is named.
  */
 export async function checkLimits(store: string): Promise<Finding[]> {
-  const address = storeAddress(store)
-  if (address === null || (address.kind === 'sqlite' && !existsSync(address.file))) return []
+  if (!(await isLedgerThere(store))) return []
   const reader = openReader(store)
   try {
     const { limits, calls } = await reader.snapshot(async (db) => ({

@@ -6,11 +6,14 @@ import { vkeyOf } from '../../core/checkpoint-note.ts'
 import type { ServeOptions } from '../../main.ts'
 import { readAgeFile, findAgeIdentity } from '../../secrets/age-file.ts'
 import { ledgerKey } from '../../secrets/ledger-key.ts'
+import { storeAddress } from '../../store/address.ts'
 import { continueFrom, readHead } from '../../store/ledger.ts'
-import { openSqlite, readSqlite } from '../../store/sqlite.ts'
+import { openReader } from '../../store/open-reader.ts'
+import { openSqlite } from '../../store/sqlite.ts'
 import { verifyStore } from '../../store/verify.ts'
 import { progress } from '../progress.ts'
 import { fail, ok, warn, why } from './finding.ts'
+import { isLedgerThere } from './there.ts'
 import type { Finding } from './finding.ts'
 
 const MB = 1024 * 1024
@@ -97,13 +100,17 @@ const READ_ALL_MAX = 50_000
 
 /** The ledger against its signed head, under the key that this gateway would sign with. */
 export async function checkLedger(
-  file: string,
   options: ServeOptions,
 ): Promise<{ readonly findings: readonly Finding[]; readonly newest: number | null }> {
-  if (!existsSync(file))
-    return { findings: [ok('ledger', `${basename(file)} is not there yet: the first start makes it`)], newest: null }
+  const { store } = options
+  const address = storeAddress(store)
+  const file = address?.kind === 'sqlite' ? address.file : null
   const restore = 'Stop the gateway, keep the store as it is, and see keystay ledger verify'
   try {
+    if (!(await isLedgerThere(store))) {
+      const where = file === null ? 'the ledger' : basename(file)
+      return { findings: [ok('ledger', `${where} is not there yet: the first start makes it`)], newest: null }
+    }
     const key = await existingKey(file, options)
     if (key === null)
       return {
@@ -117,7 +124,7 @@ export async function checkLedger(
         newest: null,
       }
     const vkey = vkeyOf(options.ledgerName ?? 'keystay.ledger', key.publicKey)
-    const { size, at } = await continued(file, vkey)
+    const { size, at } = await continued(store, vkey)
     if (size > READ_ALL_MAX)
       return {
         findings: [
@@ -125,7 +132,7 @@ export async function checkLedger(
         ],
         newest: at,
       }
-    const { problems, checkpoint } = await verifyStore(file, vkey, progress('entries checked'))
+    const { problems, checkpoint } = await verifyStore(store, vkey, progress('entries checked'))
     const [first] = problems
     const findings =
       first === undefined
@@ -137,8 +144,8 @@ export async function checkLedger(
   }
 }
 
-async function continued(file: string, vkey: string): Promise<{ size: number; at: number }> {
-  const reader = readSqlite(file)
+async function continued(store: string, vkey: string): Promise<{ size: number; at: number }> {
+  const reader = openReader(store)
   try {
     return await reader.snapshot(async (db) => {
       await continueFrom(db, vkey)
@@ -151,7 +158,7 @@ async function continued(file: string, vkey: string): Promise<{ size: number; at
 }
 
 /** Looking must not make one. */
-async function existingKey(file: string, options: ServeOptions) {
+async function existingKey(file: string | null, options: ServeOptions) {
   const where = keyPlace(file, options)
   const ageFile = /(?:^|,)\s*age:([^,]+)/.exec(options.secrets)?.[1]
   if (where.startsWith('age://')) {
@@ -162,7 +169,7 @@ async function existingKey(file: string, options: ServeOptions) {
   return ledgerKey(where, ageFile === undefined ? {} : { ageFile })
 }
 
-function keyPlace(file: string, { ledgerKey: ref }: ServeOptions): string {
+function keyPlace(file: string | null, { ledgerKey: ref }: ServeOptions): string {
   return ref ?? `${file}.ledger-key`
 }
 

@@ -7,6 +7,7 @@ import { moved, peek, reserve, use } from '../limits.ts'
 import type { Admit, Admitted, SessionRow, Switches } from '../operations.ts'
 import type { Approval, Because, Call, Decision, Effect, JsonObject, NeedState, Plan, Want } from '../types.ts'
 import { resetsAt } from '../window.ts'
+import { overBy } from '../session-over.ts'
 import { callFields, keyName, put, write } from '../working.ts'
 import type { Working } from '../working.ts'
 
@@ -16,8 +17,8 @@ import type { Working } from '../working.ts'
  */
 export function opens(working: Working, operation: Admit): Admitted {
   const session = working.sessions.get(operation.session)
-  if (session === undefined || session.ended_at !== null) return { kind: 'session', code: 'session_revoked' }
-  if (session.expires_at <= working.now) return { kind: 'session', code: 'session_expired' }
+  const over = session === undefined ? 'session_revoked' : overBy(session, working.now)
+  if (session === undefined || over !== null) return { kind: 'session', code: over ?? 'session_revoked' }
 
   const { plan, key, refuse } = operation
   const bound = key === null ? undefined : boundCall(working, operation.principal, plan, key)

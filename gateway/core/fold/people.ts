@@ -195,7 +195,7 @@ export function cancels(working: Working, operation: Cancel): Cancelled {
 }
 
 /** Every hold whose time is over; nobody's answer is a no. */
-export function expires(working: Working): Expired {
+export function expires(working: Working): Omit<Expired, 'ended'> {
   const due = [...working.calls.values()].filter((call) => call.state === 'held' && expired(call, working.now))
   return { calls: due.map((call) => expire(working, call)), next: null }
 }

@@ -5,14 +5,15 @@ import type { Call, JsonObject, Want } from '../types.ts'
 import { put, write } from '../working.ts'
 import type { Working } from '../working.ts'
 
-/** Whoever closed the policy and did not load one in this time is gone. */
+/** Whoever closed the policy and neither loaded one nor closed it again in this time is gone. */
 const CLOSED_MS = 10_000
 
-/** From here on every plan is stale, until this process loads a policy or is taken for gone. */
+/** From here on every plan is stale, until this process loads a policy or is taken for gone; asking again keeps it closed. */
 export function policyClosed(working: Working): PolicyClosed {
   if (isClosedByAnother(working)) return { kind: 'again' }
-  working.closed = { owner: working.owner, at: working.now }
-  return { kind: 'closed' }
+  const since = isClosed(working) ? (working.closed?.since ?? working.now) : working.now
+  working.closed = { owner: working.owner, since, at: working.now }
+  return { kind: 'closed', since }
 }
 
 /** @returns true while nothing is admitted. Who closed the policy and is gone stops nobody. */
@@ -25,9 +26,9 @@ function isClosedByAnother(working: Working): boolean {
 }
 
 /** Were its seeds read while others could admit calls, or the policy was loaded meanwhile, they would miss some. */
-function isOutrun(working: Working, { definitions = [], fresh = [], closed = false }: LoadPolicy): boolean {
+function isOutrun(working: Working, { definitions = [], fresh = [], closed }: LoadPolicy): boolean {
   if (isClosedByAnother(working)) return true
-  if (closed && working.closed?.owner !== working.owner) return true
+  if (closed !== undefined && !(isClosed(working) && working.closed?.since === closed)) return true
   const known = working.definitions
   return known.size > 0 && definitions.some((name) => !known.has(name) && !fresh.includes(name))
 }

@@ -2,6 +2,7 @@ import type { Type, TypeScope } from '../expression.ts'
 import { compileInput } from '../input-schema.ts'
 import type { InputSchema } from '../input-schema.ts'
 import { digitsOf } from '../money.ts'
+import { REQUEST_KEY } from '../tool.ts'
 import type { Action, BackendSpec, CostSpec, Effect, Fact, JsonObject, Lookup } from '../types.ts'
 import { durationAt, entriesAt, expressionAt, has, known, textAt, textTemplateAt, textsAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
@@ -112,6 +113,15 @@ function inputAt({ report }: Compiling, piece: Piece): InputSchema | null {
   const compiled = compileInput((valueAt(piece) ?? {}) as JsonObject)
   for (const { path, message, hint, key, warning } of compiled.ok ? compiled.warnings : compiled.problems) {
     report[warning === true ? 'warning' : 'error'](at(piece, ...path), message, hint, key === true ? 'key' : 'value')
+  }
+  for (const [member, place] of entriesAt(piece)) {
+    if (member.replace(/\?$/, '') !== REQUEST_KEY) continue
+    report.error(
+      place,
+      `a tool's arguments have a \`${REQUEST_KEY}\` already: the key of the call`,
+      'choose another name',
+      'key',
+    )
   }
   return compiled.ok ? compiled.input : null
 }

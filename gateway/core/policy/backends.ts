@@ -74,9 +74,9 @@ const REFS: { readonly [scheme: string]: { readonly form: RegExp; readonly like:
   env: { form: /^env:\/\/[A-Za-z_][A-Za-z0-9_]*$/, like: 'env://VARIABLE' },
   file: { form: /^file:\/\/(\/[^/\0]+)+$/, like: 'file:///PATH' },
   vault: { form: /^vault:\/\/[^#\s]+\/[^#\s]+#[^#\s]+$/, like: 'vault://MOUNT/PATH#FIELD' },
-  aws: { form: /^aws:\/\/[^#\s]+#[^#\s]+$/, like: 'aws://NAME#FIELD' },
+  aws: { form: /^aws:\/\/[^#\s]+(#[^#\s]+)?$/, like: 'aws://NAME#FIELD' },
 }
-/** Members of `auth` that are no credential. */
+/** Members of `auth` that are no credential; a user may be one that a lease names. */
 const PLAIN = new Set(['header', 'user'])
 
 function secretsAt(compiling: Compiling, piece: Piece): SecretRef[] {
@@ -84,8 +84,12 @@ function secretsAt(compiling: Compiling, piece: Piece): SecretRef[] {
   if (typeof value === 'string') return secretAt(compiling, piece, value)
   if (typeof value !== 'object' || value === null) return []
   return Object.keys(value)
-    .filter((key) => !PLAIN.has(key) || typeof (value as { readonly [key: string]: Json })[key] !== 'string')
+    .filter((key) => !PLAIN.has(key) || !isPlain((value as { readonly [key: string]: Json })[key]))
     .flatMap((key) => secretsAt(compiling, at(piece, key)))
+}
+
+function isPlain(value: Json | undefined): boolean {
+  return typeof value === 'string' && !value.startsWith('vault://')
 }
 
 function secretAt({ report }: Compiling, piece: Piece, text: string): SecretRef[] {

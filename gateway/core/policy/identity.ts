@@ -46,7 +46,7 @@ export function compileIssuer(compiling: Compiling, name: string, piece: Piece):
     audience: dev ? 'keystay' : (text('audience') ?? text('client_id') ?? ''),
     client_id: text('client_id'),
     keys,
-    once: flagAt(at(piece, 'once')),
+    once: has(at(piece, 'once')) ? flagAt(at(piece, 'once')) : null,
     person: person ?? (dev ? plain('claims.sub') : null),
     display: display ?? (dev ? plain('claims.name') : null),
     groups: groups ?? (dev ? plain('claims.groups') : null),

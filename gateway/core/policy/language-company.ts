@@ -94,7 +94,7 @@ export const IDENTITY = object('Who workloads and people are. Roles and approval
       issuer: text('The `iss` claim.', { maxLength: 500 }),
       audience: text('The `aud` claim.', { maxLength: 500 }),
       client_id: text('The `aud` claim, as OpenID names it.', { maxLength: 500 }),
-      once: flag('A second use of one token is refused.'),
+      once: flag('A second use of one token is refused. Where it is not said: of assertions (RFC 7523) alone.'),
       person: expression('An immutable claim; with it the issuer is one of people.'),
       name: expression('What a person is called.'),
       groups: expression('The list of groups in the claims.'),

@@ -1,6 +1,7 @@
 import type { ValidateFunction } from 'ajv'
 import { KEYS, languageOf } from '../language.ts'
 import type { AdapterSchemas, Kind } from '../language.ts'
+import { BUILT_IN_TOOLS, toolName } from '../tool.ts'
 import type { PolicyText } from '../types.ts'
 import { entriesAt, itemsAt, textAt } from './compiling.ts'
 import type { Named } from './compiling.ts'
@@ -152,13 +153,11 @@ function claim(names: Map<string, Piece>, name: string, piece: Piece, report: Re
     )
 }
 
-const BUILT_IN = ['call_status', 'call_cancel', 'limits', 'session_info']
-
-/** A tool has the action's name with `_` for `.`: two actions must not become one tool. */
+/** Two actions must not become one tool. */
 function checkTools(actions: ReadonlyMap<string, Piece>, report: Report): void {
-  const tools = new Map<string, string>(BUILT_IN.map((tool) => [tool, 'a tool of the gateway']))
+  const tools = new Map<string, string>(BUILT_IN_TOOLS.map((tool) => [tool, 'a tool of the gateway']))
   for (const [name, piece] of actions) {
-    const tool = name.replaceAll('.', '_')
+    const tool = toolName(name)
     const other = tools.get(tool)
     if (other !== undefined)
       report.error(

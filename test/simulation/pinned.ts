@@ -1,0 +1,7 @@
+/**
+ * Seeds that once found something, and why: they are run every time. A seed belongs to the code that ran it, so whoever
+ * changes what the simulation draws finds it anew, with the cause put back, or drops it.
+ */
+export const PINNED: readonly { readonly seed: number; readonly why: string }[] = [
+  { seed: 1114, why: 'what a process still asks for in the moment of its death kept the database from the others' },
+]
