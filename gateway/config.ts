@@ -28,6 +28,14 @@ export type Environment = { readonly [name: string]: string | undefined }
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type Level = (typeof LEVELS)[number]
 
+/** The certificate and key that both listeners speak TLS with. */
+export interface KeyPairFiles {
+  /** PEM: the certificate, and the chain behind it. */
+  readonly cert: string
+  /** PEM, without a passphrase. */
+  readonly key: string
+}
+
 export const DEFAULTS = {
   policies: './policies',
   store: 'sqlite:./data/keystay.db',

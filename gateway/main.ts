@@ -10,7 +10,7 @@ import { listen, SERVER_LIMITS } from './doors/server.ts'
 import type { KeyPair } from './doors/server.ts'
 import { devIssuer } from './identity/dev-issuer.ts'
 import { identity } from './identity/identity.ts'
-import type { Level } from './config.ts'
+import type { KeyPairFiles, Level } from './config.ts'
 import { openAnchor } from './open-anchor.ts'
 import type { Anchoring, OpenedAnchor } from './open-anchor.ts'
 import { openLedger, signerOf } from './open-ledger.ts'
@@ -35,7 +35,6 @@ import { openSecrets } from './secrets/open.ts'
 import type { SecretEvent, Secrets } from './secrets/open.ts'
 import { randomSource } from './store/random.ts'
 import { readKeyPair, validUntil, watchKeyPair } from './tls.ts'
-import type { KeyPairFiles } from './tls.ts'
 import { VERSION } from './version.ts'
 
 /** What `keystay serve` runs with; the command line and KEYSTAY_… variables become this (config.ts). */
@@ -203,6 +202,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
   let agentUrl = ''
   let stopLooking = (): void => {}
   const parts: DoorParts = {
+    version: VERSION,
     gateway,
     identity: identity({
       store,

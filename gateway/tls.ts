@@ -2,14 +2,8 @@ import { createPrivateKey, hash, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import type { KeyPair } from './doors/server.ts'
+import type { KeyPairFiles } from './config.ts'
 import type { Log } from './log.ts'
-
-export interface KeyPairFiles {
-  /** PEM: the certificate, and the chain behind it. */
-  readonly cert: string
-  /** PEM, without a passphrase. */
-  readonly key: string
-}
 
 /** How often the two files are read again. */
 const LOOK_EVERY_MS = 1_000

@@ -23,6 +23,8 @@ export interface DoorParts {
   /** Above so many calls waiting at once, more are shed before anything is looked at. */
   readonly waiting_max?: number
   readonly body?: BodyLimits
+  /** Of this program, for who asks what serves. */
+  readonly version?: string
   /** How agents reach their listener; without it there are no documents that name it. */
   readonly agentUrl?: () => string
   /** The signed head of the ledger; without it there are no routes of the ledger. */

@@ -318,8 +318,8 @@ describe('an issuer', () => {
       once,
     ])
     assert.deepEqual(kinds, [
-      ['cluster', 'https://kubernetes.default.svc', 'keystay', 'oidc', null, false],
-      ['staff', 'https://login.example.com', 'console', 'jwks', 'claims.sub', false],
+      ['cluster', 'https://kubernetes.default.svc', 'keystay', 'oidc', null, null],
+      ['staff', 'https://login.example.com', 'console', 'jwks', 'claims.sub', null],
     ])
   })
 })

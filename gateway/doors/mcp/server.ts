@@ -1,6 +1,5 @@
 import { createMcpHandler, ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server'
 import type { CallToolResult, ListToolsResult, Result, ServerContext } from '@modelcontextprotocol/server'
-import { VERSION } from '../../version.ts'
 import type { DoorParts } from '../frame.ts'
 import { askGateway } from './built-in.ts'
 import { askFor, goesOn } from './call.ts'
@@ -59,7 +58,7 @@ type Begun = <Answer>(work: Promise<Answer>) => Promise<Answer>
 
 function serverFor(parts: DoorParts, exchange: Exchange, era: 'legacy' | 'modern', begun: Begun): Server {
   const server = new Server(
-    { name: 'keystay', title: 'Keystay', version: VERSION },
+    { name: 'keystay', title: 'Keystay', version: parts.version ?? '0' },
     {
       capabilities: { tools: {}, ...(era === 'modern' ? { extensions: { [TASKS]: {} } } : {}) },
       instructions: INSTRUCTIONS,
