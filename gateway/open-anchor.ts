@@ -9,7 +9,7 @@ import { AnchorError, compareAnchor, lastAccepted, readAnchor, signedHead, write
 import type { Anchor, Broken } from './store/anchor.ts'
 import type { Db } from './store/db.ts'
 import { readHead } from './store/ledger.ts'
-import { openReader } from './store/open-reader.ts'
+import { isLedgerIn, openReader } from './store/open-reader.ts'
 
 const CLOSE_MS = 3000
 
@@ -103,18 +103,12 @@ async function reading<T>(store: string, work: (db: Db | null) => Promise<T>): P
   const reader = openReader(store)
   try {
     return await reader.snapshot(async (db) => {
-      const found = await db.all(LEDGER_THERE[reader.dialect])
-      return work(found.length === 0 ? null : db)
+      return work((await isLedgerIn(reader, db)) ? db : null)
     })
   } finally {
     await reader.close()
   }
 }
-
-const LEDGER_THERE = {
-  sqlite: `SELECT 1 FROM sqlite_master WHERE name = 'head'`,
-  postgres: `SELECT 1 WHERE to_regclass('head') IS NOT NULL`,
-} as const
 
 /** A store that is not there is one without entries. */
 const NOTHING: Db = {

@@ -8,7 +8,7 @@ import type { Bodies } from '../core/types.ts'
 import type { Db } from './db.ts'
 import { newestCheckpoint } from './ledger.ts'
 import { readValues } from './meta.ts'
-import { openReader } from './open-reader.ts'
+import { assertLedger, openReader } from './open-reader.ts'
 import type { Progress } from './verify.ts'
 
 /** Rows read at a time. */
@@ -28,7 +28,8 @@ export async function exportLedger(
 ): Promise<number> {
   const reader = openReader(store)
   try {
-    return await reader.snapshot((db) => {
+    return await reader.snapshot(async (db) => {
+      await assertLedger(reader, db)
       return 'stream' in out ? writeEntries(db, out.stream, progress) : writeDirectory(db, out.directory, progress)
     })
   } finally {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { storeAddress } from './address.ts'
-import type { Reader } from './db.ts'
+import type { Db, Reader } from './db.ts'
 import { readPostgres } from './postgres.ts'
 import { readSqlite } from './sqlite.ts'
 
@@ -15,3 +15,22 @@ export function openReader(store: string): Reader {
   if (!existsSync(address.file)) throw new Error(`there is no store at ${address.file}`)
   return readSqlite(address.file)
 }
+
+/**
+ * A database that can be reached may hold no ledger yet.
+ *
+ * @throws Error that says so.
+ */
+export async function assertLedger(reader: Reader, db: Db): Promise<void> {
+  if (!(await isLedgerIn(reader, db)))
+    throw new Error('there is no ledger in this database: no gateway has served from it yet')
+}
+
+export async function isLedgerIn({ dialect }: Pick<Reader, 'dialect'>, db: Db): Promise<boolean> {
+  return (await db.all(THERE[dialect])).length > 0
+}
+
+const THERE = {
+  sqlite: `SELECT 1 FROM sqlite_master WHERE name = 'head'`,
+  postgres: `SELECT 1 WHERE to_regclass('head') IS NOT NULL`,
+} as const

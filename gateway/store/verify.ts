@@ -9,7 +9,7 @@ import { boundName } from './calls.ts'
 import type { Db, Reader } from './db.ts'
 import { hex } from './ledger.ts'
 import { readValues } from './meta.ts'
-import { openReader } from './open-reader.ts'
+import { assertLedger, openReader } from './open-reader.ts'
 
 export type { Report } from './audit.ts'
 
@@ -40,6 +40,7 @@ export async function verifyStore(store: string, publicKey?: string, progress: P
 /** The same through a connection that is open already; see verifyStore. */
 export function verifyReader(reader: Reader, publicKey?: string, progress: Progress = () => {}): Promise<Report> {
   return reader.snapshot(async (db) => {
+    await assertLedger(reader, db)
     const vkey = publicKey ?? (await readValues(db, ['vkey'])).get('vkey') ?? ''
     const heads = await db.all<{ note: string; size: number; frontier: string }>(
       'SELECT note, size, frontier FROM checkpoints ORDER BY size DESC',

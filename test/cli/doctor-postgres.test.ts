@@ -33,6 +33,11 @@ describe('keystay doctor on a store that replicas share', function () {
     const [ok = '', none = '', ...more] = await said(store, ['store', 'ledger', 'limits'])
     assert.match(ok, /^ok PostgreSQL at 127.0.0.1:\d+\/fresh_1: synchronous_commit, fsync and full_page_writes are on/)
     assert.deepEqual([none, more], ['ok the ledger is not there yet: the first start makes it', []])
+    const verified = await keystay(['ledger', 'verify', '--store', store])
+    assert.deepEqual(
+      [verified.exit, verified.err],
+      [2, 'keystay: there is no ledger in this database: no gateway has served from it yet.\n'],
+    )
     await server.sql(`CREATE ROLE hasty LOGIN SUPERUSER PASSWORD 'sk_test_hasty'`)
     await server.sql(`ALTER ROLE hasty SET synchronous_commit = off`)
     const hasty = await said(store.replace(/\/\/[^@]*@/, '//hasty:sk_test_hasty@'), ['store', 'ledger', 'limits'])
