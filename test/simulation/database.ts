@@ -21,6 +21,8 @@ export interface TransactionFault {
 export interface Database {
   driver(host: Host, shared: boolean): Driver
   reader(host: Host): Reader
+  /** A connection made anew, as soon as there is a line. @param given says that nobody waits any more. */
+  reopen(host: Host, given?: () => boolean): Promise<Reader>
   /** As it stands at this moment, for the oracle. */
   rows<Row>(sql: string, ...params: readonly Param[]): Row[]
   readonly whole: Reader
@@ -153,6 +155,16 @@ export async function openDatabase(parts: DatabaseParts): Promise<Database> {
     return found
   }
 
+  function reader(host: Host): Reader {
+    return {
+      dialect: 'sqlite',
+      all: <Row>(sql: string, params?: readonly Param[]) => read(host, () => whole.all<Row>(sql, params)),
+      run: () => Promise.reject(new Error('a reader does not write')),
+      snapshot: (work) => read(host, () => work(whole)),
+      close: async () => {},
+    }
+  }
+
   return {
     driver: (host, shared) => ({
       dialect: 'sqlite',
@@ -167,13 +179,14 @@ export async function openDatabase(parts: DatabaseParts): Promise<Database> {
       listeners.add(listener)
       return async () => void listeners.delete(listener)
     },
-    reader: (host) => ({
-      dialect: 'sqlite',
-      all: <Row>(sql: string, params?: readonly Param[]) => read(host, () => whole.all<Row>(sql, params)),
-      run: () => Promise.reject(new Error('a reader does not write')),
-      snapshot: (work) => read(host, () => work(whole)),
-      close: async () => {},
-    }),
+    reader,
+    async reopen(host, given) {
+      while (parts.goneUntil(host) > time.now()) {
+        if (given?.() === true) throw new StoreFault('gone', 'commit', 'no line to the database')
+        await time.after(250, host)
+      }
+      return reader(host)
+    },
     rows<Row>(sql: string, ...params: readonly Param[]) {
       const statement = statements.get(sql) ?? database.prepare(sql)
       statements.set(sql, statement)

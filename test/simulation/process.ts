@@ -86,7 +86,7 @@ async function compose(host: Host, variant: Variant, parts: ProcessParts): Promi
     log,
     onLate: (operation: Operation, result: ResultOf<Operation>) => onLate(operation, result),
   }
-  const reopen = async () => database.reader(host)
+  const reopen = (given?: () => boolean) => database.reopen(host, given)
   const strictClock = false
   const opened = parts.shared
     ? await openReplica({
@@ -101,7 +101,7 @@ async function compose(host: Host, variant: Variant, parts: ProcessParts): Promi
         file: '',
         strictClock,
         now: wall,
-        inline: { ...common, monotonic, database: { ...common, reopen } },
+        inline: { ...common, monotonic, database: { ...common, reopen: () => reopen() } },
       })
   const store = planted.store?.(opened) ?? opened
 

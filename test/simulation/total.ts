@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Run } from './run.ts'
+import { whereIs } from './where.ts'
 
 export interface Job {
   readonly from: number
@@ -9,6 +10,8 @@ export interface Job {
   readonly broken?: string
   readonly stopAtFirst: boolean
   readonly trace: boolean
+  /** The seed that is being run, told as it begins. */
+  readonly now: Int32Array<SharedArrayBuffer>
 }
 
 /** What many runs come to; plain data. */
@@ -68,6 +71,9 @@ function merge(sum: Total, more: Total): void {
   if (more.story.length > 0) sum.story = more.story
 }
 
+/** A seed takes some 20 ms; one that takes so long, ms, has come to a loop that the virtual time never leaves. */
+const STUCK_MS = 60_000
+
 /** Seeds `from` … `from + count − 1`, in so many threads. @param heard what it comes to so far, once a second. */
 export async function simulate(
   what: { from: number; count: number; jobs?: number; broken?: string; stopAtFirst?: boolean; trace?: boolean },
@@ -76,6 +82,7 @@ export async function simulate(
   const { from, count, jobs = 1, broken, stopAtFirst = false, trace = false } = what
   const total = emptyTotal()
   const threads = Array.from({ length: Math.min(jobs, count) }, async (_, number) => {
+    const now = new Int32Array(new SharedArrayBuffer(4))
     const mine = Math.ceil((count - number) / jobs)
     const job: Job = {
       from: from + number,
@@ -83,10 +90,23 @@ export async function simulate(
       stride: jobs,
       stopAtFirst,
       trace,
+      now,
       ...(broken === undefined ? {} : { broken }),
     }
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: job })
+    let isStuck = (_where: string): void => {}
+    const stuck = watch(now, async (seed) => {
+      const where = await whereIs(worker)
+      total.failed.push({
+        seed,
+        invariant: 'an end',
+        what: `not after ${STUCK_MS / 1000} s; its thread stands\n${where}`,
+      })
+      heard(total)
+      isStuck(where)
+    })
     await new Promise<void>((resolve, reject) => {
+      isStuck = () => resolve()
       worker.on('message', ({ total: more, isOver }: { total: Total; isOver: boolean }) => {
         merge(total, more)
         heard(total)
@@ -95,9 +115,24 @@ export async function simulate(
       worker.on('error', reject)
       worker.on('exit', (code) => code !== 0 && reject(new Error(`a thread ended with ${code}`)))
     })
+    clearInterval(stuck)
     await worker.terminate()
   })
   await Promise.all(threads)
   total.failed.sort((a, b) => a.seed - b.seed)
   return total
+}
+
+/** Tells once of a seed that is still the same after `STUCK_MS`. */
+function watch(now: Int32Array, tell: (seed: number) => void): NodeJS.Timeout {
+  let seen = { seed: -1, at: performance.now() }
+  const timer = setInterval(() => {
+    const seed = Atomics.load(now, 0)
+    if (seed !== seen.seed) seen = { seed, at: performance.now() }
+    else if (performance.now() - seen.at > STUCK_MS) {
+      clearInterval(timer)
+      tell(seed)
+    }
+  }, 1000)
+  return timer
 }

@@ -11,6 +11,7 @@ const broken = job.broken === undefined ? undefined : BROKEN[job.broken]
 let total = emptyTotal()
 let said = realNow()
 for (let seed = job.from; seed < job.from + job.count * job.stride; seed += job.stride) {
+  Atomics.store(job.now, 0, seed)
   const ran = await run(seed, { trace: job.trace, ...(broken === undefined ? {} : { planted: broken.planted }) })
   addUp(total, ran)
   if (job.trace) total.story = ran.story
