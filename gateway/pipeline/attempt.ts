@@ -1,6 +1,7 @@
 import { keep } from '../core/redact.ts'
 import type { Call, Json, Outcome } from '../core/types.ts'
 import { StoreUnavailable } from '../store/store.ts'
+import { QUEUE_MS } from './execute.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { permitFrom, renewPermit } from './permit.ts'
@@ -36,7 +37,7 @@ async function sent(house: House, call: Call, request: Json, begun: number): Pro
     })
     if (outcome.kind !== 'not_sent' || outcome.code !== 'permit') return outcome
     from = house.clock.monotonic()
-    const ended = await renewPermit(house, call).catch(whyNot)
+    const ended = from - begun > QUEUE_MS ? 'late' : await renewPermit(house, call).catch(whyNot)
     if (ended === 'revoked' || ended === 'frozen') return ended
     if (ended !== null) return { kind: 'not_sent', reason: NOT_SENT[ended], code: 'backend_unavailable' }
   }
@@ -44,6 +45,8 @@ async function sent(house: House, call: Call, request: Json, begun: number): Pro
 }
 
 const NOT_SENT = {
+  // Whoever let it begin counted on that: by now the backend may have forgotten the key of an earlier attempt (R7).
+  late: 'its time was over before its first byte',
   lost: 'another process has taken the call over',
   unasked: 'the ledger could not be asked whether it may still be sent',
 }

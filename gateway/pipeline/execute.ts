@@ -30,7 +30,7 @@ export interface Sending {
 }
 
 /** No call waits longer than this for its turn at a backend; then nothing of it is sent. */
-const QUEUE_MS = 30_000
+export const QUEUE_MS = 30_000
 
 /** A failure of the backend, for the breaker's eyes; the outcome itself is data. */
 class Failed extends Error {

@@ -92,10 +92,12 @@ async function look(house: House, call: Call, whose: 'own' | 'found'): Promise<C
   const policy = house.policy()
   const recheck = policy.actions.get(call.action)?.recheck ?? null
   const spec = policy.backends.get(call.backend)
+  const begins_within_ms = whose === 'found' ? PERMIT_MS : 0
   if (recheck === null || spec === undefined) {
+    // Nor are people asked while it has not even begun.
+    await house.clock.sleep(begins_within_ms)
     return conclude(house, call, 'cannot_tell', 'the backend cannot be asked what became of it')
   }
-  const begins_within_ms = whose === 'found' ? PERMIT_MS : 0
   await house.clock.sleep(begins_within_ms + spec.timeout_ms + spec.lands_within_ms)
   for (let tries = 0; tries < LOOKUPS_MAX && !house.stopping; tries++) {
     if (tries > 0) await house.clock.sleep(1000 * 2 ** tries)
