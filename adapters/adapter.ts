@@ -1,5 +1,6 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
-import type { BackendSpec, Json, JsonSchema, Outcome } from '../gateway/core/types.ts'
+import type { BackendSpec, Json, JsonSchema, Outcome, Route } from '../gateway/core/types.ts'
 
 /**
  * One attempt at a call. `id` is the same for every retry of a call, so that the backend can recognise repeats (R2).
@@ -21,6 +22,30 @@ export interface Attempt {
   /** Chain of custody: names and values for the backend's own log (headers, application_name). */
   readonly stamp: { readonly [name: string]: string }
   readonly signal: AbortSignal
+  /**
+   * Of a lease that a vault makes: keeps what it can be taken back by, durably, before it is asked for. Rejects where it
+   * could not be kept, or the call is another's by now: then nothing may be made.
+   */
+  readonly note?: (noted: { readonly from: string; readonly handle: string; readonly place: string }) => Promise<void>
+  /** Of a route: what streams in, and where the answer streams to. */
+  readonly exchange?: Exchange
+}
+
+/**
+ * A request that is passed on while it comes in, and whose answer is passed back while it comes: there is one of it, so
+ * there is one attempt. Until the first byte left for the backend nothing of the body was read, and the door can answer.
+ */
+export interface Exchange {
+  /** Its body; head and target are in what was decided about. */
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** The headers of the request that pass, each once, names in small letters. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** The name under which the agent asked: what a redirect of the backend points below. */
+  readonly name: string
+  readonly route: Pick<Route, 'request_max' | 'record'>
+  /** Writes the head of the answer, once. The door adds what all its answers have. */
+  begin(call: string, status: number, headers: readonly (readonly [name: string, value: string])[]): void
 }
 
 /** A live connection to one backend. Never retries, never follows a redirect (R11). */
@@ -42,14 +67,41 @@ export interface Connection {
  * What else a schema may say of a member: `"x-effect"`: `"read"` changes nothing, so facts and rechecks may use it;
  * `"write"` changes something; `"either"` may. `"x-whole"`: a list that loses no item. `"x-not-for"`: the uses (`fact`,
  * `recheck`) that do not have it. Of a whole request: `"x-absent"`: refusals that make a fact null unless the fact says
- * `absent` itself. Of a whole backend: `"x-without"`: common keys that have no meaning for it.
+ * `absent` itself. Of a whole backend: `"x-without"`: common keys that have no meaning for it; `"x-lease"`: it can make
+ * logins that are given out (`effect: lease`), and its connections take the requests `{lease}` and `{revoke}`.
  */
 export interface Adapter {
   readonly name: string
   readonly backend: JsonSchema
   readonly request: JsonSchema
   /** `secret` is asked at each attempt; its value is opened here and nowhere else. */
-  connect(backend: BackendSpec, secret: SecretSource): Connection
+  connect(backend: BackendSpec, secret: SecretSource, lender?: Lender): Connection
+}
+
+/** A vault that makes logins for others than us. */
+export interface Lender {
+  /**
+   * A login that lives so long, at most; or the outcome that there is none (`not_sent`, `refused`), or may be one
+   * (`unknown`). `permit` is asked last before it is made; before that `note` has kept what takes it back. Never rejects.
+   */
+  lend(ref: string, asked: Lending): Promise<Lent | Exclude<Outcome, { kind: 'done' }>>
+  /** Resolves once it is gone, with what else hangs on the handle. Rejects with an Error whose message holds no value. */
+  takeBack(ref: string, handle: string): Promise<void>
+}
+export interface Lending {
+  readonly call: string
+  readonly lifetime_s: number
+  readonly permit: () => boolean
+  readonly note: (handle: string) => Promise<void>
+}
+export interface Lent {
+  readonly user: Secret
+  readonly password: Secret
+  readonly lifetime_s: number
+  /** As the vault names it, in its own log too. */
+  readonly lease_id: string
+  /** What takes it back from now on. */
+  readonly handle: string
 }
 
 /** Opens the credential that backends.yaml binds to this backend, by the ref as written there. Rejects with SecretUnavailable. */

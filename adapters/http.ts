@@ -97,7 +97,7 @@ async function send({ backend, base, secret, pool, queue }: Line, request: Json,
 }
 
 /** A source of secrets that hangs must not hang the call. @throws SecretUnavailable when the time for the attempt is over */
-async function inTime<T>(credential: Promise<T>, backend: BackendSpec, attempt: Attempt): Promise<T> {
+export async function inTime<T>(credential: Promise<T>, backend: BackendSpec, attempt: Attempt): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     const tooLate = (): void =>
@@ -112,7 +112,7 @@ async function inTime<T>(credential: Promise<T>, backend: BackendSpec, attempt: 
 }
 
 /** @throws TypeError when the url is none, or names more than an origin and a path, or is not private and not https */
-function baseOf(backend: BackendSpec): URL {
+export function baseOf(backend: BackendSpec): URL {
   const text = backend.config['url']
   const url = typeof text === 'string' ? URL.parse(text) : null
   const bare = url !== null && url.username === '' && url.password === '' && url.search === '' && url.hash === ''

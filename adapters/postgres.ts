@@ -1,4 +1,4 @@
-import type { BackendSpec, Json, Outcome } from '../gateway/core/types.ts'
+import type { BackendSpec, Json, JsonObject, Outcome } from '../gateway/core/types.ts'
 import { SecretUnavailable } from './adapter.ts'
 import type { Adapter, Attempt, Secret, SecretSource } from './adapter.ts'
 import type { Lookup } from './egress.ts'
@@ -7,6 +7,8 @@ import { addressOf } from './postgres/address.ts'
 import { Connections } from './postgres/connections.ts'
 import type { Login } from './postgres/connections.ts'
 import { Deadline, Late } from './postgres/deadline.ts'
+import { lend, takeBack } from './postgres/lent.ts'
+import type { Lending } from './postgres/lent.ts'
 import { Unsendable, askedOf } from './postgres/request.ts'
 import { CONNECTIONS, backendSchema, requestSchema } from './postgres/schema.ts'
 import { transact } from './postgres/transaction.ts'
@@ -20,12 +22,15 @@ export function postgresOver(network: { readonly lookup?: Lookup }): Adapter {
     name: 'postgres',
     backend: backendSchema,
     request: requestSchema,
-    connect(backend, secret) {
+    connect(backend, secret, lender) {
       const { user, password } = loginOf(backend)
       const width = Number(backend.config['connections'] ?? CONNECTIONS)
-      const connections = new Connections(addressOf(backend), backend.private, network.lookup)
+      const address = addressOf(backend)
+      const connections = new Connections(address, backend.private, network.lookup)
       const room: Room = {
         backend,
+        address,
+        lender,
         user,
         password,
         secret,
@@ -43,7 +48,10 @@ export function postgresOver(network: { readonly lookup?: Lookup }): Adapter {
       }
       return {
         send(request, attempt) {
-          const sent = send(room, request, attempt)
+          const sent =
+            isObject(request) && isObject(request['revoke'])
+              ? revoke(room, request['revoke'], attempt)
+              : send(room, request, attempt)
           room.running.add(sent)
           return sent.finally(() => room.running.delete(sent))
         },
@@ -53,13 +61,12 @@ export function postgresOver(network: { readonly lookup?: Lookup }): Adapter {
   }
 }
 
-interface Room {
+interface Room extends Lending {
   readonly backend: BackendSpec
   /** A name, or the ref of one. */
   readonly user: string
   readonly password: string
   readonly secret: SecretSource
-  readonly connections: Connections
   readonly queue: Queue
   readonly running: Set<Promise<Outcome>>
   closed: boolean
@@ -76,11 +83,20 @@ async function send(room: Room, request: Json, attempt: Attempt): Promise<Outcom
   let outcome: Outcome = { kind: 'not_sent', reason: 'a fault before anything was sent' }
   const deadline = new Deadline(Math.min(backend.timeout_ms, attempt.notAfter - performance.now()), attempt.signal)
   try {
-    const asked = askedOf(request)
+    const lease = isObject(request) && isObject(request['lease']) ? request['lease'] : null
+    const asked = lease === null ? askedOf(request) : null
     if (room.closed) throw new Unsendable('the connection is closed')
-    const login = await credentialOf(room, deadline)
-    outcome = await transact(room.connections, asked, login, attempt, deadline)
-    if (outcome.kind === 'not_sent' && outcome.code === 'secret_unavailable') attempt.denied?.(login.shown)
+    let shown: Secret | null = null
+    const own = async (): Promise<Login> => {
+      const login = await credentialOf(room, deadline)
+      shown = login.shown
+      return login
+    }
+    outcome =
+      asked === null
+        ? await lend(room, lease ?? {}, own, attempt, deadline)
+        : await transact(room.connections, asked, await own(), attempt, deadline)
+    if (outcome.kind === 'not_sent' && outcome.code === 'secret_unavailable' && shown !== null) attempt.denied?.(shown)
   } catch (error) {
     if (error instanceof SecretUnavailable)
       outcome = { kind: 'not_sent', code: 'secret_unavailable', reason: error.message }
@@ -91,6 +107,21 @@ async function send(room: Room, request: Json, attempt: Attempt): Promise<Outcom
   }
   return outcome
 }
+
+/** Beside the queue: what is revoked does not wait behind statements that may be those of its own login. Never rejects. */
+async function revoke(room: Room, request: JsonObject, attempt: Attempt): Promise<Outcome> {
+  const left_ms = Math.min(Math.max(room.backend.timeout_ms, REVOKE_MIN_MS), attempt.notAfter - performance.now())
+  const deadline = new Deadline(left_ms, attempt.signal)
+  try {
+    if (room.closed) return { kind: 'unknown', reason: 'the connection is closed', evidence: {} }
+    return await takeBack(room, request, () => credentialOf(room, deadline), attempt.id, deadline)
+  } finally {
+    deadline.end()
+  }
+}
+
+/** What ends connections may have to wait for each; a backend's `timeout` is meant for one statement. */
+const REVOKE_MIN_MS = 5000
 
 /** This is where the secret of a postgres backend is opened. @throws SecretUnavailable, whose message holds no value */
 async function credentialOf(room: Room, deadline: Deadline): Promise<Login & { readonly shown: Secret }> {
@@ -126,12 +157,19 @@ async function credentialOf(room: Room, deadline: Deadline): Promise<Login & { r
   return { user, password, shown }
 }
 
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 const REF = /^[a-z][a-z0-9]*:\/\//
 
 /** @throws TypeError when the policy names no login */
 function loginOf(backend: BackendSpec): Login {
   const auth = backend.config['auth']
-  const { user, password } = (typeof auth === 'object' && auth !== null ? auth : {}) as { user?: Json; password?: Json }
+  const { lease, ...said } = (typeof auth === 'object' && auth !== null ? auth : {}) as { [name: string]: Json }
+  // both of one lease: asked in one turn, they are of one answer
+  const { user, password } =
+    typeof lease === 'string' ? { user: `${lease}#username`, password: `${lease}#password` } : said
   if (typeof user !== 'string' || user === '' || typeof password !== 'string') {
     throw new TypeError(`backend ${backend.name}: auth must name a user and the ref of its password`)
   }

@@ -37,7 +37,7 @@ const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: 
   },
   frozen: {
     when: 'People have frozen everything, this role, or this action.',
-    todo: 'Wait; `detail` gives their reason.',
+    todo: 'Wait and look again after `retry_after`; `detail` gives their reason.',
   },
   not_eligible: {
     when: 'The policy gives this right, or this approval, to groups that you are not in.',
@@ -63,7 +63,10 @@ const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: 
     when: 'The call was cancelled before anything was sent, by its principal or because its session was revoked.',
     todo: 'Ask again under a new key if it is still wanted.',
   },
-  lease_already_given: { when: 'A credential is answered once.', todo: 'Ask for a new one under a new key.' },
+  lease_already_given: {
+    when: 'The login was answered once, to the request that made it, and is kept nowhere.',
+    todo: 'Ask for a new one under a new key, if the first answer was lost.',
+  },
   already_decided: { when: 'The call does not wait for your decision any more.', todo: 'Look at the call.' },
   card_changed: {
     when: 'The request, the cost or who is needed has changed since you saw the call; what was said to the old card counts no more.',
@@ -75,8 +78,8 @@ const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: 
     todo: 'Send `Content-Type: application/json` in UTF-8, not compressed.',
   },
   input_invalid: {
-    when: 'The input does not fit the action’s schema: `errors` lists every place with what was got and what is wanted.',
-    todo: 'Mend all of them and send it again; the key is free.',
+    when: 'The input does not fit the action’s schema: `errors` lists every place with what was got and what is wanted, at most 50 of them.',
+    todo: 'Mend all of them and send it again; the key is free. With `retry: never` an amount is more than the action allows.',
   },
   key_reused: {
     when: 'The key names a call with another input; `errors` names the members that differ.',
@@ -85,6 +88,10 @@ const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: 
   backend_refused: {
     when: 'The backend’s final no: nothing was done. `evidence` has its status.',
     todo: 'Read `detail`. The key stays bound to this refusal.',
+  },
+  exchange_broken: {
+    when: 'Of a route: the request began to leave for the backend, and no whole answer came back. Whether it had an effect is not known, and nobody asks.',
+    todo: 'Read `detail`. A write stays under its key: look at the call, and at the backend, before you ask for it again under another. A read may be sent again.',
   },
   rate_limited: {
     when: 'Nothing but a rate, refused attempts, open holds or another unsettled call about the same thing said no.',
@@ -123,8 +130,23 @@ export function errorsPage(): string {
 
 Every error is \`application/problem+json\` (RFC 9457) with a \`code\` of this closed list. \`detail\` is for people;
 programs go by \`code\`, \`retry\` (\`never\`, \`same_key\`, \`after\`, \`after_approval\`, \`fix_input\`), \`retry_after\`
-(seconds) and \`because\` (every line of the policy that said no). This page is made from the list by
+(seconds) and \`because\` (every line of the policy that said no). At the Stripe-shaped door the same codes come in Stripe's
+form, some under other statuses ([stripe.md](stripe.md)). This page is made from the list by
 \`node docs/generate-errors.ts\`.
+
+## How a program mends a call
+
+By \`code\` and \`retry\`, and by \`errors\`, where all that is wrong stands at once, one for each place: \`path\`, what was
+\`got\`, what is \`want\`ed, and an \`example\` that fits where there is one. What \`detail\` says is said for people.
+
+- A \`path\` is \`input.amount\`, \`input.lines[2].item\`; \`header.Idempotency-Key\` or, over MCP, \`request_key\`;
+  \`query.wait\`; or \`body\` for text that cannot be read or is too long. Characters that cannot be seen are \`\\u{202e}\`.
+- A member that is not in the schema names the member that was probably meant, and what is wrong with its value stands beside it.
+- Key and input are mended in one retry. A header, a media type or JSON that cannot be read hides what comes after it.
+- \`retry: after\` has \`retry_after\`; what is sent again after it goes under the same key.
+- A limit is no fault of form. A number of the cost that is more than the schema allows has no \`example\` and
+  \`retry: never\`; a refusal by the policy says the policy's words and public limits: neither what was asked, nor what is left,
+  nor another amount.
 
 ${sections.join('\n')}`
 }

@@ -14,6 +14,11 @@ const SCHEMAS: AdapterSchemas = Object.fromEntries(
   [...adapters].map(([name, { backend, request }]) => [name, { backend, request }]),
 )
 
+/** What a route passes on is no request of its own. */
+const REQUESTS: AdapterSchemas = Object.fromEntries(
+  Object.entries(SCHEMAS).filter(([, { request }]) => request['x-streams'] !== true),
+)
+
 export function schemaForEditors(): JsonSchema {
   return editorSchema(SCHEMAS)
 }
@@ -28,7 +33,9 @@ export function keysInWords(): string {
     section('budgets.yaml', kinds.budgets),
     section('An action', kinds.action),
     section('A member of an input', definition(kinds.action, 'member')),
-    ...Object.entries(SCHEMAS).flatMap(([name, { request }]) => [
+    section('An endpoint of `compat`', below(below(properties(kinds.action)['compat']))),
+    section('A route', kinds.route),
+    ...Object.entries(REQUESTS).flatMap(([name, { request }]) => [
       section(`A request of adapter \`${name}\``, request),
       section(
         `A fact of adapter \`${name}\`: a request that only reads, and`,
@@ -121,6 +128,12 @@ function inWords(value: Json): string {
     : Array.isArray(value)
       ? value.join(' ')
       : `\`${JSON.stringify(value)}\``
+}
+
+/** What every member of a map is. */
+function below(map: JsonSchema | undefined): JsonSchema {
+  const each = map?.['additionalProperties']
+  return isSchema(each) ? each : {}
 }
 
 function properties(schema: JsonSchema): { readonly [name: string]: JsonSchema } {

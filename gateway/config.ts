@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import { parseDuration } from './core/window.ts'
 import type { ServeOptions } from './main.ts'
 import { isRegion, originProblem } from './secrets/address.ts'
 import { storeAddress } from './store/address.ts'
@@ -9,7 +10,9 @@ export interface ServeFlags {
   readonly store?: string
   readonly listen?: string
   readonly adminListen?: string
+  readonly stripeListen?: string
   readonly secrets?: string
+  readonly secretLifetime?: string
   readonly ledgerKey?: string
   readonly publicUrl?: string
   readonly adminUrl?: string
@@ -82,12 +85,14 @@ export function serveOptions(flags: ServeFlags, environment: Environment): Serve
   const dev = yes('dev')
   const listen = checked('listen', DEFAULTS.listen, (value) => listenProblem(value, dev))
   const adminListen = checked('adminListen', DEFAULTS.adminListen, (value) => listenProblem(value, dev))
+  const stripeListen = checked('stripeListen', undefined, (value) => listenProblem(value, dev))
   const options = {
     policies: checked('policies', DEFAULTS.policies, () => null) ?? '',
     store: checked('store', DEFAULTS.store, storeProblem) ?? '',
     listen: listen ?? '',
     adminListen: adminListen ?? '',
     secrets: checked('secrets', DEFAULTS.secrets, secretsProblem) ?? '',
+    secretLifetime: checked('secretLifetime', undefined, lifetimeProblem),
     ledgerKey: checked('ledgerKey', undefined, refProblem),
     publicUrl: checked('publicUrl', undefined, urlProblem),
     adminUrl: checked('adminUrl', undefined, urlProblem),
@@ -114,10 +119,32 @@ export function serveOptions(flags: ServeFlags, environment: Environment): Serve
       `Agents and people cannot share one listener (${listen}); give --listen and --admin-listen different ports.`,
     )
   }
+  if (
+    stripeListen !== undefined &&
+    [listen, adminListen].includes(stripeListen) &&
+    hostPort(stripeListen)?.port !== 0
+  ) {
+    problems.push(
+      `The Stripe-shaped door needs a listener of its own (${stripeListen}); give --stripe-listen another port.`,
+    )
+  }
   if (problems.length) throw new ConfigError(problems.join('\n'))
-  const { ledgerKey, publicUrl, adminUrl, anchor, reason, tlsCert: _cert, tlsKey: _key, ...always } = options
+  const {
+    secretLifetime,
+    ledgerKey,
+    publicUrl,
+    adminUrl,
+    anchor,
+    reason,
+    tlsCert: _cert,
+    tlsKey: _key,
+    ...always
+  } = options
+  const secretLifetime_ms = parseDuration(secretLifetime ?? '')
   return {
     ...always,
+    ...(secretLifetime_ms === null ? {} : { secretLifetime_ms }),
+    ...(stripeListen ? { stripeListen } : {}),
     ...(ledgerKey ? { ledgerKey } : {}),
     ...(publicUrl ? { publicUrl } : {}),
     ...(adminUrl ? { adminUrl } : {}),
@@ -169,6 +196,16 @@ function secretsProblem(value: string): string | null {
       return 'write age:FILE, vault:URL, aws:REGION, file:DIRECTORY or env:, or several with commas.'
   }
   return null
+}
+
+/** Shorter, and the source would be asked for nearly every call; longer, and what it withdrew is used for days. */
+const LIFETIME_MIN_MS = 1000
+const LIFETIME_MAX_MS = 86_400_000
+
+function lifetimeProblem(value: string): string | null {
+  const length_ms = parseDuration(value)
+  if (length_ms !== null && length_ms >= LIFETIME_MIN_MS && length_ms <= LIFETIME_MAX_MS) return null
+  return 'write a time from 1s to 24h, for example 5m.'
 }
 
 function refProblem(value: string): string | null {

@@ -1,18 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { clientAuth } from '../adapters/client-secret.ts'
 import { adapters } from '../adapters/index.ts'
 import type { Operation, ResultOf } from './core/operations.ts'
 import { formatFinding } from './core/compile.ts'
 import type { Json, Policy, SecretRef } from './core/types.ts'
 import { adminApp } from './doors/admin-app.ts'
 import { agentApp } from './doors/agent-app.ts'
+import { compatApp } from './doors/compat-app.ts'
+import { stripe } from './doors/compat/stripe.ts'
 import type { DoorParts } from './doors/frame.ts'
 import { listen, SERVER_LIMITS } from './doors/server.ts'
 import type { KeyPair } from './doors/server.ts'
 import { devIssuer } from './identity/dev-issuer.ts'
 import { identity } from './identity/identity.ts'
+import { signIn } from './identity/sign-in.ts'
 import type { KeyPairFiles, Level } from './config.ts'
 import { openAnchor } from './open-anchor.ts'
 import type { Anchoring, OpenedAnchor } from './open-anchor.ts'
+import { haveSecrets, needsOf } from './have-secrets.ts'
+import { lastWords } from './last-words.ts'
 import { openLedger, signerOf } from './open-ledger.ts'
 import { openLog } from './log.ts'
 import type { Log } from './log.ts'
@@ -22,8 +28,10 @@ import { openBackends } from './pipeline/execute.ts'
 import type { Gateway } from './pipeline/gateway.ts'
 import type { Clock, House } from './pipeline/house.ts'
 import { newId } from './pipeline/ids.ts'
+import { hurrying } from './pipeline/hurry.ts'
 import { late } from './pipeline/late.ts'
 import { openGateway } from './pipeline/open.ts'
+import { leases } from './pipeline/leases.ts'
 import { places } from './pipeline/places.ts'
 import { quiet } from './pipeline/quiet.ts'
 import { beginRestored } from './pipeline/restore.ts'
@@ -32,7 +40,7 @@ import { loadPolicy } from './policy-dir.ts'
 import { watchPolicy } from './reload.ts'
 import type { Watch } from './reload.ts'
 import { openSecrets } from './secrets/open.ts'
-import type { SecretEvent, Secrets } from './secrets/open.ts'
+import type { SecretEvent } from './secrets/open.ts'
 import { randomSource } from './store/random.ts'
 import { readKeyPair, validUntil, watchKeyPair } from './tls.ts'
 import { VERSION } from './version.ts'
@@ -45,6 +53,8 @@ export interface ServeOptions {
   /** HOST:PORT; port 0 takes any. */
   readonly listen: string
   readonly adminListen: string
+  /** The Stripe-shaped door; none unless said. */
+  readonly stripeListen?: string
   /** `age:FILE,env:`. */
   readonly secrets: string
   /** Secret ref of the ledger's signing key; made beside the store when absent. */
@@ -61,13 +71,15 @@ export interface ServeOptions {
   readonly tls?: KeyPairFiles
   readonly publicUrl?: string
   readonly adminUrl?: string
+  /** No other work runs in this process: an error that nobody catches is logged and ends it (last-words.ts). */
+  readonly ownsProcess?: boolean
   /** Lines for the operator; JSON lines on stderr by default. */
   readonly log?: (line: string) => void
   /** Lines below it are left out; `info` unless said. */
   readonly logLevel?: Level
   /** How often the policy directory is looked at, ms; 500 unless said. Only tests are in a hurry. */
   readonly lookEvery_ms?: number
-  /** How long a credential is held in memory, ms; 5 minutes unless said. Only tests are in a hurry. */
+  /** How long a credential is held in memory, ms; 5 minutes unless said. */
   readonly secretLifetime_ms?: number
   /** Named steps of a call, in order; only the kill harness listens. */
   readonly step?: (name: string) => void
@@ -82,11 +94,15 @@ export interface Running {
   /** http(s)://HOST:PORT as bound. */
   readonly agentUrl: string
   readonly adminUrl: string
+  /** The Stripe-shaped door, where there is one. */
+  readonly stripeUrl?: string
   readonly policyDigest: string
   /** Entries in the ledger, the checkpoint's size, and the name of the key that signs it. */
   readonly ledger: { readonly size: number; readonly key: string; readonly keyMade: boolean }
   /** Calls that an earlier process left unfinished. */
   readonly taken: number
+  /** Under --dev: a fresh link that signs this account in with a browser, once; null where there is no such person. */
+  signInLink(account: string): string | null
   /** Drains: `/readyz` says 503 at once, no new calls, running ones may end; all of it in at most `drain_ms` (30 s). */
   stop(drain_ms?: number): Promise<void>
 }
@@ -108,18 +124,28 @@ export class StartError extends Error {
  * @throws StartError, or the error of a port that cannot be bound; nothing is left open then.
  */
 export async function serve(options: ServeOptions): Promise<Running> {
-  const undo: (() => Promise<unknown>)[] = []
+  const begun: Begun = { undo: [], scrub: (text) => text }
   try {
-    return await compose(options, undo)
+    return await compose(options, begun)
   } catch (error) {
-    for (const close of undo.toReversed()) await close().catch(() => {})
-    throw error
+    for (const close of begun.undo.toReversed()) await close().catch(() => {})
+    throw scrubbed(error, begun.scrub)
   }
 }
 
-async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]): Promise<Running> {
-  let scrub = (text: string): string => text
-  const log = openLog({ level: options.logLevel, scrub: (text) => scrub(text), line: options.log })
+/** What a start that fails must take back, and what its error passes before anybody prints it. */
+interface Begun {
+  readonly undo: (() => Promise<unknown>)[]
+  scrub: (text: string) => string
+}
+
+async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
+  const { undo } = begun
+  const log = openLog({ level: options.logLevel, scrub: (text) => begun.scrub(text), line: options.log })
+  if (options.ownsProcess === true) {
+    const unheard = lastWords(log)
+    undo.push(async () => unheard())
+  }
   let policy = await policyOf(options, log)
   const pair = options.tls === undefined ? undefined : await readKeyPair(options.tls).catch(startError)
   const clock: Clock = {
@@ -137,9 +163,10 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     dev: options.dev,
     ...(options.secretLifetime_ms === undefined ? {} : { lifetime_ms: options.secretLifetime_ms }),
   }).catch(startError)
-  scrub = secrets.scrub.text
+  begun.scrub = secrets.scrub.text
   undo.push(() => secrets.close())
-  await checkSecrets(policy, secrets, log)
+  const missing = await haveSecrets(needsOf(policy), secrets.get, log)
+  if (missing !== null) throw new StartError(missing)
 
   const { signer, made } = await signerOf(options, log).catch(startError)
 
@@ -160,12 +187,13 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     ...(options.step === undefined ? {} : { step: options.step }),
     ...(options.ledgerDeadline_ms === undefined ? {} : { deadline_ms: options.ledgerDeadline_ms }),
   })
-  const store = metrics.store(opened)
+  const lending = leases()
+  const store = hurrying(metrics.store(opened), lending)
   undo.push(() => store.close())
   anchoring = anchored?.follow(opened.signedHead)
   if (anchoring !== undefined) metrics.anchor(anchoring.age_s)
 
-  const backends = connected(() => openBackends(policy.backends, adapters, secrets.get, secrets.refused))
+  const backends = connected(() => openBackends(policy.backends, adapters, secrets.get, secrets.refused, secrets))
   undo.push(() => backends.close())
 
   let adminUrl = options.adminUrl ?? ''
@@ -183,6 +211,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     quiet: quiet(),
     places: places(),
     waits: places(),
+    leases: lending,
     running: new Map(),
     adminUrl: () => adminUrl,
     step: options.step ?? (() => {}),
@@ -201,22 +230,31 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
   await metrics.open(house, VERSION)
   let agentUrl = ''
   let stopLooking = (): void => {}
+  const who = {
+    store,
+    policy: house.policy,
+    now: house.clock.now,
+    monotonic: clock.monotonic,
+    random: house.random,
+    newSessionId: () => newId(house, 'ses'),
+    dev: options.dev ? await devIssuer({ now: house.clock.now, random: house.random }) : null,
+    agentUrl: () => options.publicUrl ?? agentUrl,
+    adminUrl: () => adminUrl,
+  }
+  const signsIn = signIn({
+    ...who,
+    clientAuth: ({ client_secret = null }) => clientAuth(client_secret, (ref) => secrets.get(ref)),
+  })
   const parts: DoorParts = {
     version: VERSION,
     gateway,
-    identity: identity({
-      store,
-      policy: house.policy,
-      now: house.clock.now,
-      monotonic: clock.monotonic,
-      random: house.random,
-      newSessionId: () => newId(house, 'ses'),
-      dev: options.dev ? await devIssuer({ now: house.clock.now, random: house.random }) : null,
-    }),
+    identity: identity(who),
+    signIn: signsIn,
+    adminUrl: who.adminUrl,
     scrub: (text) => secrets.scrub.text(text),
     now: house.clock.now,
     metrics,
-    agentUrl: () => options.publicUrl ?? agentUrl,
+    agentUrl: who.agentUrl,
     ledger: { checkpoint: opened.checkpoint, vkey: opened.vkey },
     fault: (error) =>
       log('error', 'a fault of ours', {
@@ -229,9 +267,16 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
   undo.push(() => agents.close(0))
   const people = await listen(adminApp(parts), address(options.adminListen), refused, SERVER_LIMITS, pair)
   undo.push(() => people.close(0))
+  const { stripeListen } = options
+  const stripeDoor =
+    stripeListen === undefined
+      ? undefined
+      : await listen(compatApp(parts, stripe), address(stripeListen), refused, SERVER_LIMITS, pair)
+  undo.push(async () => stripeDoor?.close(0))
+  const doors = [agents, people, ...(stripeDoor === undefined ? [] : [stripeDoor])]
   adminUrl = options.adminUrl ?? people.url
   if (options.tls !== undefined && pair !== undefined) {
-    const use = (next: KeyPair): void => [agents, people].forEach((door) => door.useKeyPair(next))
+    const use = (next: KeyPair): void => doors.forEach((door) => door.useKeyPair(next))
     log('info', 'TLS at both listeners', { until: validUntil(pair) })
     const unwatch = watchKeyPair(options.tls, { first: pair, use, log, every_ms: options.lookEvery_ms })
     undo.push(async () => unwatch())
@@ -241,7 +286,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
 
   const use = (next: Policy): void => void (policy = next)
   const secret = (ref: SecretRef): Promise<unknown> => secrets.get(ref)
-  const keepSecrets = (): Promise<void> => secrets.keep([...policy.backends.values()].flatMap((one) => one.secrets))
+  const keepSecrets = (): Promise<void> => secrets.keep(needsOf(policy).flatMap((one) => one.secrets))
   const watching = watchPolicy(
     options.policies,
     { house, backends, secret, keepSecrets, use, log },
@@ -260,7 +305,7 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     stopLooking()
     // The doors answer meanwhile: /readyz with 503, new calls with `overloaded`, repeats and looks as ever.
     await stop(left())
-    await Promise.all([agents.close(left()), people.close(left())])
+    await Promise.all(doors.map((door) => door.close(left())))
     await watched
     // Once more, for what a request that was under way has begun, and for the last refused ones.
     await stop(left())
@@ -271,22 +316,37 @@ async function compose(options: ServeOptions, undo: (() => Promise<unknown>)[]):
     await store.close()
     await anchoring?.close()
   }
-  log('info', 'serving', { agents: agents.url, people: people.url, policy: policy.digest, entries: size, taken })
+  const where = { agents: agents.url, people: people.url, ...(stripeDoor ? { stripe: stripeDoor.url } : null) }
+  log('info', 'serving', { ...where, policy: policy.digest, entries: size, taken })
   return {
     gateway,
     agentUrl: agents.url,
     adminUrl: people.url,
+    ...(stripeDoor === undefined ? {} : { stripeUrl: stripeDoor.url }),
     get policyDigest() {
       return policy.digest
     },
     ledger: { size, key: signer.name, keyMade: made },
     taken,
+    signInLink(account) {
+      const code = signsIn.links?.make(account) ?? null
+      return code === null ? null : `${adminUrl}/in/${code}`
+    },
     stop: (drain_ms = 30_000) => (stopped ??= shut(drain_ms)),
   }
 }
 
 /** For leases to be revoked at the end, also when the time to drain is up. */
 const REVOKE_MS = 3000
+
+/** The same error, its words without a value. */
+function scrubbed(error: unknown, scrub: (text: string) => string): unknown {
+  if (!(error instanceof Error)) return typeof error === 'string' ? scrub(error) : error
+  const stack = scrub(String(error.stack))
+  error.message = scrub(error.message)
+  error.stack = stack
+  return error
+}
 
 async function policyOf(options: ServeOptions, log: Log): Promise<Policy> {
   const loaded = await loadPolicy(options.policies).catch(startError)
@@ -312,19 +372,6 @@ function startError(error: Error): never {
   throw new StartError(error.message)
 }
 
-/** Every ref that a backend names is fetched once: a wrong name is a start error, not the first agent's 503. */
-async function checkSecrets(policy: Policy, secrets: Secrets, log: Log): Promise<void> {
-  for (const backend of policy.backends.values()) {
-    for (const ref of backend.secrets) {
-      if (ref.startsWith('env:'))
-        log('warn', `backend ${backend.name}: ${ref} is meant for development; a file or a vault keeps a key better`)
-      await secrets.get(ref).catch((error: Error) => {
-        throw new StartError(`backend ${backend.name}: ${error.message}`)
-      })
-    }
-  }
-}
-
 async function startEntries(house: House, options: ServeOptions, early: readonly SecretEvent[]): Promise<void> {
   const { store } = house
   const policy = house.policy()
@@ -333,7 +380,8 @@ async function startEntries(house: House, options: ServeOptions, early: readonly
     kind: 'gateway.started',
     fields: { version: VERSION, dev: options.dev, policy: policy.digest },
   })
-  for (const event of early) await store.write({ op: 'note', kind: event.kind, fields: secretFields(event) })
+  // in one transaction, and in this order
+  await Promise.all(early.map((event) => store.write({ op: 'note', kind: event.kind, fields: secretFields(event) })))
   await load(store, policy, house.clock)
 }
 

@@ -1,7 +1,9 @@
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { adapters } from '../adapters/index.ts'
-import { compile, referencedFiles } from './core/compile.ts'
+import { compile, compileSteps, referencedFiles } from './core/compile.ts'
+import type { AdapterSchemas } from './core/compile.ts'
 import type { Finding, Policy, PolicyText } from './core/types.ts'
 
 export type Loaded =
@@ -29,8 +31,27 @@ export async function loadPolicy(dir: string): Promise<Loaded> {
 }
 
 export function compileTexts({ texts, files }: PolicyTexts): Loaded {
-  const schemas = Object.fromEntries([...adapters].map(([name, { backend, request }]) => [name, { backend, request }]))
-  return compile(texts, schemas, { files })
+  return compile(texts, schemas(), { files })
+}
+
+/** Calls go on meanwhile: longer than this they do not wait for it. */
+const TURN_MS = 1
+
+/** As at the start, for a gateway that serves. */
+export async function compileInTurns({ texts, files }: PolicyTexts): Promise<Loaded> {
+  const steps = compileSteps(texts, schemas(), { files })
+  for (;;) {
+    const over = performance.now() + TURN_MS
+    do {
+      const step = steps.next()
+      if (step.done === true) return step.value
+    } while (performance.now() < over)
+    await turn()
+  }
+}
+
+function schemas(): AdapterSchemas {
+  return Object.fromEntries([...adapters].map(([name, { backend, request }]) => [name, { backend, request }]))
 }
 
 /** @throws Error naming the path when the directory cannot be read, or holds no policy. */
@@ -65,11 +86,13 @@ interface Found {
 async function filesOf(dir: string): Promise<Found[]> {
   const found: Found[] = []
   const walk = async (below: string, depth: number): Promise<void> => {
-    for (const entry of await readdir(join(dir, below), { withFileTypes: true })) {
-      if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
-      const path = below === '' ? entry.name : `${below}/${entry.name}`
-      // Gone again since the listing, or a link to nothing: not there.
-      const stats = await stat(join(dir, path), { bigint: true }).catch(() => null)
+    const names = (await readdir(join(dir, below))).filter((name) => !name.startsWith('.') && name !== 'node_modules')
+    const paths = names.map((name) => (below === '' ? name : `${below}/${name}`))
+    // Gone again since the listing, or a link to nothing: not there. One after the other, each would wait for its turn
+    // beside the calls.
+    const all = await Promise.all(paths.map((path) => stat(join(dir, path), { bigint: true }).catch(() => null)))
+    for (const [index, path] of paths.entries()) {
+      const stats = all[index]
       if (stats?.isDirectory() === true && depth < DEPTH_MAX) await walk(path, depth + 1)
       if (stats?.isFile() !== true) continue
       const { ino, size, mtimeNs, ctimeNs } = stats

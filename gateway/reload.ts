@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { formatFinding } from './core/compile.ts'
 import type { Finding, JsonObject, Policy, SecretRef } from './core/types.ts'
+import { haveSecrets } from './have-secrets.ts'
 import type { Log } from './log.ts'
 import { persist } from './pipeline/attempt.ts'
 import type { OpenBackends } from './pipeline/execute.ts'
@@ -8,7 +9,7 @@ import type { Change } from './pipeline/generations.ts'
 import type { House } from './pipeline/house.ts'
 import { endSessionsWithoutRole } from './pipeline/recover.ts'
 import { load } from './pipeline/seed.ts'
-import { compileTexts, readPolicy, stampOf } from './policy-dir.ts'
+import { compileInTurns, readPolicy, stampOf } from './policy-dir.ts'
 import type { Loaded } from './policy-dir.ts'
 
 export interface ReloadParts {
@@ -103,7 +104,7 @@ type Texts = Awaited<ReturnType<typeof readPolicy>>
 /** @returns why it is refused; null when it decides from now on, or has all along. */
 async function reload(read: Texts, parts: ReloadParts, own: { digest: string }): Promise<Refused | null> {
   const { house } = parts
-  const loaded = compileTexts(read)
+  const loaded = await compileInTurns(read)
   const isKnown = loaded.ok && loaded.policy.digest === own.digest
   // Were the answer to this write lost, the ledger may rule by the new policy already, and every plan of the old one goes
   // back: so it is written until it is known to be there. From then on nothing is decided by the old one any more.
@@ -130,7 +131,11 @@ function follower({ house, log, ...parts }: ReloadParts): {
     const isTooSoon = failed?.digest === digest && house.clock.monotonic() < failed.at + FOLLOW_AGAIN_MS
     const texts = isTooSoon ? null : await house.store.policyTexts(digest)
     if (texts === null) return
-    const refused = await exchange(compileTexts({ texts, files: new Map() }), { house, log, ...parts }, async () => {})
+    const refused = await exchange(
+      await compileInTurns({ texts, files: new Map() }),
+      { house, log, ...parts },
+      async () => {},
+    )
     if (refused !== null && failed?.digest !== digest)
       log('error', `the policy that another process loaded cannot be used here. ${refused.message}`, { policy: digest })
     failed = refused === null ? null : { digest, at: house.clock.monotonic(), message: refused.message }
@@ -162,7 +167,8 @@ async function exchange(
   } catch (error) {
     return { message: error instanceof Error ? error.message : String(error), findings: [] }
   }
-  const missing = await missingSecret(change, parts)
+  // what did not change has its credential already
+  const missing = await haveSecrets(change.changed, parts.secret, log)
   if (missing !== null || house.stopping) {
     await change.discard()
     void forgotten(parts)
@@ -185,22 +191,6 @@ async function exchange(
     before: before.digest,
     backends: change.changed.map(({ name }) => name),
   })
-  return null
-}
-
-/** A wrong name is refused now, not by the first agent's 503. What did not change has its credential already. */
-async function missingSecret({ changed }: Change, { secret, log }: ReloadParts): Promise<string | null> {
-  for (const { name, secrets } of changed) {
-    for (const ref of secrets) {
-      if (ref.startsWith('env:'))
-        log('warn', `backend ${name}: ${ref} is meant for development; a file or a vault keeps a key better`)
-      const failed = await secret(ref).then(
-        () => null,
-        (error: Error) => error.message,
-      )
-      if (failed !== null) return `backend ${name}: ${failed}`
-    }
-  }
   return null
 }
 

@@ -48,7 +48,7 @@ function outputOf(status: number, headers: IncomingHttpHeaders, body: Body): { v
   return value === undefined ? { unreadable: 'it is not valid JSON' } : { value }
 }
 
-function evidenceOf(
+export function evidenceOf(
   backend: BackendSpec,
   status: number | undefined,
   headers: IncomingHttpHeaders,

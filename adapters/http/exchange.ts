@@ -149,7 +149,7 @@ function permitted(attempt: Attempt): boolean {
 }
 
 /** Why no connection came about, in words that hold nothing of the backend's own text or address. */
-function connectReason(error: Error): string {
+export function connectReason(error: Error): string {
   const code =
     'code' in error && typeof error.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(error.code) ? error.code : 'unknown'
   if (code === 'EGRESS_REFUSED') return error.message

@@ -83,7 +83,7 @@ export class Headers {
  * `encodeURIComponent('..')` is `..`, so an encoded value can still climb: each segment is looked at as it stands and
  * decoded, up to three times, because somewhere behind the backend's door a second decoder may be waiting.
  */
-function targetOf(base: URL, path: string, query: Json | undefined): string {
+export function targetOf(base: URL, path: string, query: Json | undefined): string {
   const [pathname = '', ...queries] = path.split('?')
   if (!/^\/[!-~]*$/.test(path) || /[#\\]/.test(path)) throw new Unsendable('the path holds characters that no path may')
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) throw new Unsendable('the path holds a broken percent-encoding')

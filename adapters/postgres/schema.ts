@@ -6,6 +6,22 @@ export const CONNECTIONS = 10
 const ref = { type: 'string', pattern: '^[a-z][a-z0-9]*://.+$' }
 const PRIVATE_ONLY = 'sslmode=disable'
 
+const auth: { readonly [key: string]: JsonSchema } = {
+  user: {
+    type: 'string',
+    pattern: '^([ -~]{1,63}|vault://[!-~]{1,512})$',
+    description: 'The login; or, where Vault makes one for us, its ref: vault://database/creds/ROLE#username.',
+  },
+  password: { ...ref, description: 'A secret ref.' },
+  lease: {
+    type: 'string',
+    maxLength: 512,
+    pattern: '^vault://[^#\\s]+/creds/[^#/\\s]+$',
+    'x-says': 'a ref like vault://database/creds/ROLE, without #',
+    description: 'In place of both: Vault makes our login, vault://database/creds/ROLE.',
+  },
+}
+
 /** What `backends.yaml` says about a postgres backend, beside the keys that every backend has. */
 export const backendSchema: JsonSchema = {
   type: 'object',
@@ -13,6 +29,7 @@ export const backendSchema: JsonSchema = {
   additionalProperties: false,
   // a header that makes a repeat safe, a header with an id, and statuses are HTTP's
   'x-without': ['idempotency', 'request_id', 'final'],
+  'x-lease': true,
   properties: {
     url: {
       type: 'string',
@@ -23,18 +40,13 @@ export const backendSchema: JsonSchema = {
     },
     auth: {
       type: 'object',
-      description: 'The login. The password is a secret ref, never the password.',
-      required: ['user', 'password'],
+      description: 'The login: `user` and `password`, or `lease`. The password is a secret ref, never the password.',
       additionalProperties: false,
-      properties: {
-        user: {
-          type: 'string',
-          pattern: '^([ -~]{1,63}|vault://[!-~]{1,512})$',
-          description: 'The login; or, where Vault makes one for us, its ref: vault://database/creds/ROLE#username.',
-        },
-        password: { ...ref, description: 'A secret ref.' },
-        lease: { 'x-later': 'leases come with their adapters' },
-      },
+      properties: auth,
+      if: { required: ['lease'] },
+      // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+      then: {},
+      else: { required: ['user', 'password'], properties: auth, additionalProperties: false },
     },
     ca: {
       type: 'string',

@@ -72,9 +72,9 @@ export async function transact(
  * A connection in a fresh transaction. One that stood idle may have died unseen; it has carried nothing of this request
  * but BEGIN, so a new one takes its place.
  */
-async function begin(
+export async function begin(
   connections: Connections,
-  asked: Asked,
+  asked: Pick<Asked, 'mode'>,
   login: Login,
   attempt: Attempt,
   deadline: Deadline,
@@ -108,7 +108,7 @@ async function connect(connections: Connections, login: Login, deadline: Deadlin
  * pg_stat_activity. The server ends a statement a little before we would, so that its word reaches us; and a transaction
  * that we left open (a paused process), so that its locks go and no COMMIT comes after a long sleep.
  */
-function settings(asked: Asked, attempt: Attempt, deadline: Deadline): string {
+function settings(asked: Pick<Asked, 'mode'>, attempt: Attempt, deadline: Deadline): string {
   const left_ms = Math.max(1, Math.floor(deadline.left_ms))
   const statement_ms = Math.max(1, Math.floor(left_ms - Math.min(left_ms / 2, AHEAD_MS)))
   return [
@@ -129,7 +129,7 @@ function nameOf({ id, stamp }: Attempt): string {
 }
 
 /** Rolls back; a connection on which that cannot be seen to happen is not used again. */
-async function giveBack(connections: Connections, line: Line, deadline: Deadline): Promise<void> {
+export async function giveBack(connections: Connections, line: Line, deadline: Deadline): Promise<void> {
   try {
     await deadline.wait(() => line.client.query('rollback'))
     if (line.client.getTransactionStatus() === 'I') return connections.give(line)

@@ -25,7 +25,8 @@ class Stop extends Error {
 
 /**
  * npm start: the demo company on an embedded store, in one process: gateway and sandbox backends, loopback only, keys
- * made for this run. KEYSTAY_LISTEN, KEYSTAY_ADMIN_LISTEN, KEYSTAY_POLICIES and KEYSTAY_STORE move it elsewhere.
+ * made for this run. KEYSTAY_LISTEN, KEYSTAY_ADMIN_LISTEN, KEYSTAY_STRIPE_LISTEN, KEYSTAY_POLICIES and KEYSTAY_STORE
+ * move it elsewhere.
  */
 try {
   await main()
@@ -43,12 +44,14 @@ async function main(): Promise<void> {
   // An identity of somebody's own age file does not open the one that is made here.
   delete process.env['KEYSTAY_AGE_IDENTITY']
   delete process.env['KEYSTAY_AGE_IDENTITY_FILE']
-  const options = serveOptions({ dev: true }, process.env)
+  const options = serveOptions({ dev: true }, { KEYSTAY_STRIPE_LISTEN: '127.0.0.1:8789', ...process.env })
   const policy = await readPolicy(options.policies)
 
   // Whatever could stop the start comes before the old store goes: a second npm start must not take it from the first.
   await mustBeFree(options.listen, 'agents', 'KEYSTAY_LISTEN')
   await mustBeFree(options.adminListen, 'people', 'KEYSTAY_ADMIN_LISTEN')
+  if (options.stripeListen !== undefined)
+    await mustBeFree(options.stripeListen, 'the Stripe SDK', 'KEYSTAY_STRIPE_LISTEN')
   const keys = makeKeys()
   const payments = await startBackend(policy, 'stripe', keys.payments, startPayments)
   const orders = await startBackend(policy, 'orders', keys.orders, startOrders)
@@ -61,6 +64,7 @@ async function main(): Promise<void> {
     secrets,
     ledgerKey: `${store}.ledger-key`,
     ledgerName: 'keystay.demo',
+    ownsProcess: true,
     // What there is to say is printed below.
     logLevel: 'warn',
   })
@@ -87,10 +91,23 @@ keystay ${VERSION}  DEMO: loopback only, sandbox backends, keys made for this ru
  ok  secrets    age file: stripe/restricted_key, orders/write_key          no agent will ever see them
  ok  sandbox    payments ${host(payments)}, orders ${host(orders)}   (stateful, idempotent, fail on demand)
  ok  ledger     new, checkpoint ${running.ledger.size}, key ${vkey.split('+', 2).join('+')}…
-     agents     ${running.agentUrl}/v1
-     approve    npx keystay approvals list --as dana
+     agents     ${running.agentUrl}/v1${running.stripeUrl === undefined ? '' : `\n     stripe     ${running.stripeUrl}   (for the official SDK: docs/stripe.md)`}
+${linksLine(running)}     approve    npx keystay approvals list --as dana
      next       in a second terminal: npm run agent
 `)
+}
+
+/** One-time links that sign the demo's people in with a browser; of those that the policy has. */
+function linksLine(running: Running): string {
+  const links = Object.entries({ dana: 'Dana, finance', omar: 'Omar, finance', sam: 'Sam, security' }).flatMap(
+    ([account, who]) => {
+      const link = running.signInLink(account)
+      return link === null ? [] : [{ link, who }]
+    },
+  )
+  if (links.length === 0) return ''
+  const texts = links.map(({ link, who }, index) => `${index === 0 ? link : `…${new URL(link).pathname}`}  ${who}`)
+  return `     console    ${texts.join('   ')}   (each works once)\n`
 }
 
 async function readPolicy(directory: string): Promise<Policy> {

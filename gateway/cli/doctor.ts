@@ -7,6 +7,7 @@ import type { ServeOptions } from '../main.ts'
 import { storeAddress } from '../store/address.ts'
 import { fail, ok, warn, why, type Finding } from './doctor/finding.ts'
 import { checkSources, fixOf } from './doctor/sources.ts'
+import { needsOf } from '../have-secrets.ts'
 import { EXIT, Failure } from './exit.ts'
 import { printJson, screen } from './print.ts'
 import { visible } from './visible.ts'
@@ -43,6 +44,7 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
     { checkStore, checkLedger },
     { checkDatabase },
     { checkLimits },
+    { checkLeases },
     { checkBackends },
     { checkKeys },
   ] = await Promise.all([
@@ -50,6 +52,7 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
     import('./doctor/store.ts'),
     import('./doctor/database.ts'),
     import('./doctor/limits.ts'),
+    import('./doctor/leases.ts'),
     import('./doctor/backends.ts'),
     import('./doctor/keys.ts'),
   ])
@@ -64,6 +67,7 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
   tell(shared ?? (await checkStore(address?.kind === 'sqlite' ? address.file : options.store)))
   tell(ledger.findings)
   if (!away) tell(await checkLimits(options.store))
+  if (!away) tell(await checkLeases(options.store))
   const { policy, findings: said } = await checkPolicy(options)
   tell(said)
   tell(await checkSecrets(options, policy))
@@ -123,7 +127,7 @@ async function checkSecrets(options: ServeOptions, policy: Policy | null): Promi
       dev: options.dev,
     })
     const found: Finding[] = []
-    const refs = new Set([...(policy?.backends.values() ?? [])].flatMap((backend) => backend.secrets))
+    const refs = new Set((policy === null ? [] : needsOf(policy)).flatMap((one) => one.secrets))
     for (const ref of refs) {
       const error = await secrets.get(ref).then(() => null, why)
       if (error !== null) found.push(fail('secrets', error, fixOf(ref)))

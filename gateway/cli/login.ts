@@ -1,19 +1,21 @@
 import type { Command } from 'commander'
 import { ask, refusal } from './ask.ts'
 import { EXIT, Failure } from './exit.ts'
+import { issuerToken, type IssuerOptions } from './issuer-login.ts'
 import { claimsOf, forgetToken, keepToken } from './kept-token.ts'
 import { adminOptions, personOptions } from './options.ts'
 import { clock, printJson, screen } from './print.ts'
 import { personToken, type PersonOptions } from './sign-in.ts'
 import { visible } from './visible.ts'
 
-type Options = PersonOptions & { readonly json?: boolean }
+type Options = PersonOptions & IssuerOptions & { readonly json?: boolean }
 
 /** `login`: keeps a person's token for the other verbs, until it expires. `logout` forgets it. */
 export function login(program: Command): void {
-  personOptions(program.command('login').description('keep your sign-in for the other verbs, until it expires')).action(
-    enter,
-  )
+  personOptions(program.command('login').description('sign in, and keep that for the other verbs until it expires'))
+    .option('--device', 'on another screen: prints where to go and what to type')
+    .option('--issuer <name>', 'where, as identity.yaml names it; needed only where there are several')
+    .action(enter)
   adminOptions(program.command('logout').description('forget the sign-in that is kept'))
     .option('--all', 'those for other gateways too')
     .action(leave)
@@ -21,7 +23,8 @@ export function login(program: Command): void {
 
 async function enter(options: Options): Promise<void> {
   // A sign-in that is kept already must not renew itself out of nothing.
-  const token = await personToken(options, false)
+  const brings = options.as || options.tokenFile || process.env['KEYSTAY_PERSON_TOKEN']
+  const token = await (brings ? personToken(options, false) : issuerToken(options))
   const claims = claimsOf(token)
   if (claims === null) throw new Failure(EXIT.usage, 'The token is not a JWT with exp and sub.')
   if (Date.parse(claims.expires_at) <= Date.now())

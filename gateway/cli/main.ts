@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { action } from './action.ts'
 import { actions } from './actions.ts'
 import { approvals } from './approvals.ts'
 import { call } from './call.ts'
 import { calls } from './calls.ts'
+import { clientConfig } from './client-config.ts'
 import { completion } from './completion.ts'
 import { doctor } from './doctor.ts'
 import { EXIT, Failure } from './exit.ts'
@@ -11,12 +13,17 @@ import { freeze } from './freeze.ts'
 import { init } from './init.ts'
 import { ledger } from './ledger.ts'
 import { login } from './login.ts'
+import { mcp } from './mcp.ts'
 import { policy } from './policy.ts'
 import { printJson, screen } from './print.ts'
 import { restore } from './restore.ts'
+import { role } from './role.ts'
+import { run as runAgent } from './run.ts'
+import { scan } from './scan.ts'
 import { secrets } from './secrets.ts'
 import { serve } from './serve.ts'
 import { session } from './session.ts'
+import { types } from './types.ts'
 import { VERSION } from '../version.ts'
 
 const VERBS = [
@@ -25,12 +32,19 @@ const VERBS = [
   doctor,
   login,
   session,
+  runAgent,
+  scan,
+  mcp,
+  clientConfig,
+  types,
   call,
   approvals,
   calls,
   actions,
   freeze,
   policy,
+  action,
+  role,
   secrets,
   ledger,
   restore,
@@ -54,8 +68,14 @@ async function run(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync([...argv])
   } catch (error) {
-    process.exitCode = report(error, argv.includes('--json'))
+    process.exitCode = report(error, ownWords(argv).includes('--json'))
   }
+}
+
+/** What stands behind `--` is for the command that is run. */
+function ownWords(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--')
+  return end < 0 ? argv : argv.slice(0, end)
 }
 
 function report(error: unknown, json: boolean): number {

@@ -30,4 +30,5 @@ export function workloadOptions(command: Command): Command {
     .requiredOption('--role <role>', 'the role to hold')
     .option('--as <account>', 'the demo’s account to act as (gateways in --dev only)')
     .option('--token-file <file>', 'a file with the workload’s JWT')
+    .option('--device', 'ask a person: prints where to go and what to type, and waits')
 }

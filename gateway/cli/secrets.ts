@@ -70,7 +70,7 @@ async function put(name: string, onCommandLine: readonly string[], verb: 'set' |
   screen.out(
     verb === 'set'
       ? `${name} is kept in ${file}. In the policy: age://${name}\n`
-      : `${name} has another value. A running gateway takes it within 5 minutes, or as soon as a backend refuses the old one.\n`,
+      : `${name} has another value. A running gateway takes it within 5 minutes (serve --secret-lifetime), or as soon as a backend refuses the old one.\n`,
   )
 }
 

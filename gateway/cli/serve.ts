@@ -12,7 +12,9 @@ export function serve(program: Command): void {
     .option('--store <store>', `where the ledger is kept (${DEFAULTS.store})`)
     .option('--listen <host:port>', `for agents (${DEFAULTS.listen})`)
     .option('--admin-listen <host:port>', `for people (${DEFAULTS.adminListen})`)
+    .option('--stripe-listen <host:port>', 'for agents with the Stripe SDK: endpoints that actions declare (none)')
     .option('--secrets <sources>', `age:FILE,vault:URL,aws:REGION,file:DIRECTORY,env: (${DEFAULTS.secrets})`)
+    .option('--secret-lifetime <time>', 'how long a fetched credential is held in memory, 1s to 24h (5m)')
     .option('--ledger-key <ref>', 'secret ref of the key that signs the ledger; made beside the store when absent')
     .option('--anchor <file:path>', 'follow the ledger with its signed head there; serve only what continues it')
     .option('--accept-restore', 'begin from an older copy of the store; two people confirm before writes are admitted')
@@ -35,7 +37,7 @@ async function run(flags: ServeFlags): Promise<void> {
   const stopped = new Promise<void>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve())
   })
-  const running = await start(options).catch((error: unknown) => {
+  const running = await start({ ...options, ownsProcess: true }).catch((error: unknown) => {
     throw startFailure(error, options)
   })
   await stopped
@@ -56,13 +58,17 @@ function usable(flags: ServeFlags) {
 }
 
 /** What keeps a gateway from starting, as a sentence with what to do. */
-function startFailure(error: unknown, { listen, adminListen }: ServeOptions): unknown {
+function startFailure(error: unknown, { listen, adminListen, stripeListen }: ServeOptions): unknown {
   if (!(error instanceof Error)) return error
   const { code, port } = error as { code?: string; port?: number }
   if (error.name === 'StartError')
     return new Failure('exit' in error && error.exit === 3 ? EXIT.policy_invalid : EXIT.usage, error.message)
   if (code !== 'EADDRINUSE' && code !== 'EACCES') return error
-  const flag = adminListen.endsWith(`:${port}`) ? '--admin-listen' : '--listen'
+  const flags = [
+    ['--admin-listen', adminListen],
+    ['--stripe-listen', stripeListen],
+  ] as const
+  const flag = flags.find(([, where]) => where?.endsWith(`:${port}`) === true)?.[0] ?? '--listen'
   const why = code === 'EADDRINUSE' ? 'is in use by another program' : 'may not be opened by you'
   return new Failure(EXIT.usage, `Port ${port ?? listen} ${why}. Stop that program, or give ${flag} another port.`)
 }

@@ -16,7 +16,14 @@ import {
 import { visible } from './visible.ts'
 
 type StartOptions = WorkloadOptions & { readonly json?: boolean; readonly printToken?: boolean }
-type ListOptions = PersonOptions & { readonly json?: boolean; readonly role?: string; readonly all?: boolean }
+type ListOptions = PersonOptions & {
+  readonly json?: boolean
+  readonly role?: string
+  readonly person?: string
+  readonly all?: boolean
+  readonly limit: string
+}
+type RevokeOptions = PersonOptions & { readonly json?: boolean; readonly reason?: string }
 
 /** `session start / list / revoke ID`. */
 export function session(program: Command): void {
@@ -28,9 +35,13 @@ export function session(program: Command): void {
     .action(start)
   personOptions(verb.command('list').description('live sessions'))
     .option('--role <role>')
+    .option('--person <person>', 'of this workload, or acting for this person: ISSUER:SUBJECT')
     .option('--all', 'ended ones too')
+    .option('--limit <n>', 'at most so many', '100')
     .action(list)
-  personOptions(verb.command('revoke <session>').description('end a session at once')).action(revoke)
+  personOptions(verb.command('revoke <session>').description('end a session at once'))
+    .option('--reason <text>', 'why; it goes into the ledger')
+    .action(revoke)
 }
 
 async function start(options: StartOptions): Promise<void> {
@@ -75,17 +86,7 @@ function stopped(): Promise<void> {
 }
 
 async function list(options: ListOptions): Promise<void> {
-  const query = new URLSearchParams({
-    ...(options.role ? { role: options.role } : {}),
-    ...(options.all ? {} : { live: 'true' }),
-  })
-  const { sessions } = await askFor<{ sessions: SessionView[] }>(
-    options.adminUrl,
-    `/admin/v1/sessions?${query.toString()}`,
-    {
-      token: await personToken(options),
-    },
-  )
+  const sessions = await pages(options)
   if (options.json) return printJson({ sessions })
   if (!sessions.length) return screen.out('No live sessions.\n')
   printTable(
@@ -100,7 +101,31 @@ async function list(options: ListOptions): Promise<void> {
   )
 }
 
-async function revoke(id: string, options: ListOptions): Promise<void> {
+/** All pages, up to the limit. */
+async function pages(options: ListOptions): Promise<SessionView[]> {
+  const most = Number(options.limit)
+  if (!Number.isInteger(most) || most < 1) throw new Failure(EXIT.usage, '--limit is a whole number, at least 1.')
+  const token = await personToken(options)
+  const found: SessionView[] = []
+  for (let cursor: string | null = ''; cursor !== null && found.length < most;) {
+    const query = new URLSearchParams({
+      ...(options.role === undefined ? {} : { role: options.role }),
+      ...(options.person === undefined ? {} : { person: options.person }),
+      ...(options.all === true ? {} : { live: 'true' }),
+      ...(cursor === '' ? {} : { cursor }),
+      limit: String(Math.min(most - found.length, PAGE)),
+    })
+    const path = `/admin/v1/sessions?${query.toString()}`
+    const page = await askFor<{ sessions: SessionView[]; cursor?: string | null }>(options.adminUrl, path, { token })
+    found.push(...page.sessions)
+    cursor = page.cursor ?? null
+  }
+  return found
+}
+
+const PAGE = 500
+
+async function revoke(id: string, options: RevokeOptions): Promise<void> {
   if (!/^ses_\w{1,64}$/.test(id))
     throw new Failure(
       EXIT.usage,
@@ -109,7 +134,7 @@ async function revoke(id: string, options: ListOptions): Promise<void> {
   const view = await askFor<SessionView>(options.adminUrl, `/admin/v1/sessions/${id}/revoke`, {
     method: 'POST',
     token: await personToken(options),
-    body: {},
+    body: options.reason === undefined ? {} : { reason: options.reason },
   })
   if (options.json) return printJson(view)
   screen.out(`${visible(view.session)} is revoked: no effect of it starts from now on.\n`)

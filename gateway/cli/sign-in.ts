@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { ask, askFor, refusal } from './ask.ts'
+import { deviceSession } from './device-session.ts'
 import { EXIT, Failure } from './exit.ts'
 import { keptToken } from './kept-token.ts'
 
@@ -10,8 +11,12 @@ export interface PersonOptions {
   readonly tokenFile?: string
 }
 
-/** How a workload does: `--token-file F` with its JWT; in --dev the issuer `demo` signs for it (`--as ACCOUNT`). */
+/**
+ * How a workload does: `--token-file F` with its JWT; in --dev the issuer `demo` signs for it (`--as ACCOUNT`). With
+ * `--device` a person lets it hold the role as them.
+ */
 export interface WorkloadOptions extends PersonOptions {
+  readonly device?: boolean
   readonly url: string
   readonly role: string
 }
@@ -43,8 +48,17 @@ export async function personToken(options: PersonOptions, kept = true): Promise<
   )
 }
 
-/** Exchanges the workload's proof for a session (RFC 8693, section 2.1). */
-export async function openSession(options: WorkloadOptions): Promise<OpenSession> {
+/** What may be asked for beside a role. */
+export interface SessionWish {
+  /** The session to renew. */
+  readonly session?: string
+  /** Seconds, where less than the role's lifetime is wanted. */
+  readonly ttl_s?: number
+}
+
+/** Exchanges the workload's proof for a session (RFC 8693, section 2.1), or asks a person for one (RFC 8628). */
+export async function openSession(options: WorkloadOptions, wish: SessionWish = {}): Promise<OpenSession> {
+  if (options.device) return deviceSession(options, wish)
   const dev = options.tokenFile
     ? null
     : await devToken(options.adminUrl, options.as ? { account: options.as } : { role: options.role })
@@ -59,6 +73,8 @@ export async function openSession(options: WorkloadOptions): Promise<OpenSession
         subject_token,
         subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
         scope: `role:${options.role}`,
+        ...(wish.session === undefined ? {} : { session: wish.session }),
+        ...(wish.ttl_s === undefined ? {} : { requested_ttl: String(wish.ttl_s) }),
       }),
     },
   )

@@ -22,6 +22,7 @@ import type { Piece } from './policy/place.ts'
 import { readDocuments } from './policy/reading.ts'
 import { attributesAt } from './policy/issue-rules.ts'
 import { compileRoles } from './policy/roles.ts'
+import { compileRoute } from './policy/routes.ts'
 import type { Names } from './policy/scopes.ts'
 import type { Finding, Policy, PolicyText } from './types.ts'
 
@@ -41,32 +42,62 @@ export type CompiledPolicy =
 export function compile(
   texts: readonly PolicyText[],
   adapters: AdapterSchemas,
-  other: { readonly files?: ReadonlyMap<string, string> } = {},
+  other: OtherFiles = {},
 ): CompiledPolicy {
+  const steps = compileSteps(texts, adapters, other)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** What a policy is compiled with beside its texts. */
+interface OtherFiles {
+  readonly files?: ReadonlyMap<string, string>
+  readonly shapes?: readonly string[]
+}
+
+/** The same in small steps, for whoever has other work to do between them: a thousand roles take a second. */
+export function* compileSteps(
+  texts: readonly PolicyText[],
+  adapters: AdapterSchemas,
+  other: OtherFiles = {},
+): Generator<undefined, CompiledPolicy> {
   const report = newReport()
   const yaml = texts.filter(({ path }) => isYaml(path)).sort(byPath)
   const files = new Map([
     ...(other.files ?? []),
     ...texts.filter(({ path }) => !isYaml(path)).map(({ path, text }) => [path, text] as const),
   ])
-  const naming = collectNames(readPolicy(yaml, adapters, report), report)
-  const parts = compileParts({ report, adapters, files, names: naming.byName }, naming)
+  const pieces = yield* readPolicy(yaml, adapters, report)
+  const naming = collectNames(pieces, report)
+  const parts = yield* compileParts(
+    { report, adapters, files, names: naming.byName, ...(other.shapes === undefined ? {} : { shapes: other.shapes }) },
+    naming,
+  )
   const findings = sorted(report.list)
   // Warnings are about a policy that stands: beside an error they would mostly follow from it.
   const errors = findings.filter(({ severity }) => severity === 'error')
   if (errors.length > 0) return { ok: false, findings: errors }
-  const named = referencedFiles(yaml).map((path) => ({ path, text: files.get(path) ?? '' }))
+  const named = referencedIn(pieces.map(({ piece }) => piece.document)).map((path) => ({
+    path,
+    text: files.get(path) ?? '',
+  }))
   const kept = [...yaml, ...named].sort(byPath)
   return { ok: true, policy: { digest: digestOf(kept), texts: kept, ...parts }, warnings: findings }
 }
 
 /** Paths, relative to the policy directory, of the key files and prompts that the policy names. Sorted. */
 export function referencedFiles(texts: readonly PolicyText[]): string[] {
-  const paths = new Set<string>()
   const silent = newReport()
-  for (const document of texts
-    .filter(({ path }) => isYaml(path) && !isTest(path))
-    .flatMap((text) => readDocuments(text, silent))) {
+  // reading is the dearest part of compiling: what cannot name a file (nor spell a key by escapes) is not read for this
+  const naming = texts.filter(({ path, text }) => isYaml(path) && !isTest(path) && /jwks|prompt|\\/.test(text))
+  return referencedIn(naming.flatMap((text) => readDocuments(text, silent)))
+}
+
+function referencedIn(documents: readonly Piece['document'][]): string[] {
+  const paths = new Set<string>()
+  for (const document of documents) {
     const root: Piece = { document, path: [] }
     const keys = entriesAt(at(root, 'issuers')).map(([, issuer]) => textAt(at(issuer, 'jwks')))
     const prompt = textAt(at(root, 'prompt')) ?? textAt(at(root, 'prompt', 'file'))
@@ -84,10 +115,10 @@ function digestOf(texts: readonly PolicyText[]): string {
   return `sha256:${createHash('sha256').update(JSON.stringify(listing), 'utf8').digest('hex')}`
 }
 
-function compileParts(
+function* compileParts(
   compiling: Compiling,
   { byName, guardrails, people, sessions }: Naming,
-): Omit<Policy, 'digest' | 'texts'> {
+): Generator<undefined, Omit<Policy, 'digest' | 'texts'>> {
   const bounds = compileSessions(compiling, sessions)
   const issuers = each(byName.issuers, (name, piece) => compileIssuer(compiling, name, piece))
   checkIssuers(compiling, issuers)
@@ -103,10 +134,15 @@ function compileParts(
     switches: [...byName.switches.keys()],
     attributes: Object.fromEntries(carried.map((attribute) => [attribute, type])),
   })
-  const actions = each(byName.actions, (name, piece) => compileAction(compiling, name, piece, backends, names('any')))
+  // made once: a list of all names for each of ten thousand actions would fill the memory
+  const anyNames = names('any')
+  const actions = yield* eachStep(byName.actions, (name, piece) => {
+    const one = Object.hasOwn(piece.document.value, 'action') ? compileAction : compileRoute
+    return one(compiling, name, piece, backends, anyNames)
+  })
   const drawn = new Set<string>()
-  const roles = compileRoles(compiling, {
-    names: names('any'),
+  const roles = yield* compileRoles(compiling, {
+    names: anyNames,
     actions,
     budgets,
     drawn,
@@ -147,6 +183,20 @@ function each<From, To>(
       return made === null ? [] : [[name, made] as const]
     }),
   )
+}
+
+/** One is a step. */
+function* eachStep<From, To>(
+  named: ReadonlyMap<string, From>,
+  one: (name: string, from: From) => To | null,
+): Generator<undefined, Map<string, To>> {
+  const all = new Map<string, To>()
+  for (const [name, from] of named) {
+    const made = one(name, from)
+    if (made !== null) all.set(name, made)
+    yield
+  }
+  return all
 }
 
 function isYaml(path: string): boolean {

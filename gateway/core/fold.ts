@@ -1,8 +1,11 @@
 import { attemptStarts, attemptEnds, found, takenOver } from './fold/attempt.ts'
 import { opens } from './fold/open.ts'
+import { handsOut, joinsFirst } from './fold/join.ts'
+import { leaseEnds, leaseNoted, takes } from './fold/lease.ts'
 import { approves, cancels, expires, rejects, settlesByPerson } from './fold/people.ts'
 import { policyClosed, policyLoaded } from './fold/policy.ts'
 import { denied, ended, ends, issued, switched, used } from './fold/session.ts'
+import { consentIsAsked, consentIsDecided, consentIsPolled, visitEnds, visitIsUsed, visitOpens } from './fold/visit.ts'
 import type { Operation, ResultOf } from './operations.ts'
 import { write } from './working.ts'
 import type { Touches, Working } from './working.ts'
@@ -21,8 +24,18 @@ function dispatch(working: Working, operation: Operation): ResultOf<Operation> {
   switch (operation.op) {
     case 'admit':
       return opens(working, operation)
+    case 'join':
+      return joinsFirst(working, operation)
+    case 'hand_out':
+      return handsOut(working, operation)
     case 'approve':
       return approves(working, operation)
+    case 'take':
+      return takes(working, operation)
+    case 'lease.note':
+      return leaseNoted(working, operation)
+    case 'lease.end':
+      return leaseEnds(working, operation)
     case 'reject':
       return rejects(working, operation)
     case 'cancel':
@@ -53,6 +66,18 @@ function dispatch(working: Working, operation: Operation): ResultOf<Operation> {
       return policyLoaded(working, operation)
     case 'policy.close':
       return policyClosed(working)
+    case 'visit.open':
+      return visitOpens(working, operation)
+    case 'visit.use':
+      return visitIsUsed(working, operation)
+    case 'visit.end':
+      return visitEnds(working, operation)
+    case 'consent.ask':
+      return consentIsAsked(working, operation)
+    case 'consent.decide':
+      return consentIsDecided(working, operation)
+    case 'consent.poll':
+      return consentIsPolled(working, operation)
     case 'note':
       return { entry: write(working, operation.kind, operation.fields) }
   }
@@ -62,27 +87,44 @@ function dispatch(working: Working, operation: Operation): ResultOf<Operation> {
 export function touches(operation: Operation): Touches {
   switch (operation.op) {
     case 'admit': {
-      const { plan, key, principal } = operation
+      const { plan, key, principal, fingerprint, join } = operation
+      const { role, action } = plan
       const limits = [...plan.want, plan.attempts, plan.holds].map(({ limit }) => limit)
-      const keys = key === null ? [] : [{ principal, role: plan.role, action: plan.action, key }]
-      return { keys, limits, sessions: [operation.session] }
+      const keys = key === null ? [] : [{ principal, role, action, key }]
+      const unnamed = join === 'invented' ? [{ principal, role, action, key, fingerprint }] : []
+      return { keys, unnamed, limits, sessions: [operation.session] }
+    }
+    case 'join': {
+      const { principal, role, action, key } = operation
+      return { keys: key === null ? [] : [{ principal, role, action, key }], unnamed: [operation] }
     }
     case 'approve': {
       const { plan } = operation
       return { calls: [operation.call], limits: [...plan.want, plan.attempts, plan.holds].map(({ limit }) => limit) }
     }
+    case 'take': {
+      const { call, session, plan } = operation
+      const limits = [...plan.want, plan.attempts, plan.holds].map(({ limit }) => limit)
+      return { calls: [call], sessions: [session], limits }
+    }
+    case 'lease.end':
+      return { leaseEnd: operation.call }
+    case 'lease.note':
+      return { calls: [operation.call] }
+    case 'settle':
+    case 'reconcile':
+      return { calls: [operation.call], leases: operation.lease === undefined ? [] : [operation.call] }
+    case 'hand_out':
     case 'reject':
     case 'cancel':
     case 'start':
-    case 'settle':
-    case 'reconcile':
     case 'take_over':
     case 'person_settles':
       return { calls: [operation.call] }
     case 'expire':
       return { due: true }
     case 'session.issue': {
-      const { session, renews } = operation
+      const { session, renews, consent } = operation
       const proofs = [session, session.actor].flatMap((proof) =>
         proof === undefined || proof.jti === null ? [] : [{ issuer: proof.issuer, jti: proof.jti }],
       )
@@ -90,6 +132,7 @@ export function touches(operation: Operation): Touches {
         livePrincipal: session.principal,
         proofs,
         ...(renews === undefined ? {} : { renewalOf: renews.session }),
+        ...(consent === undefined ? {} : { consents: [consent] }),
       }
     }
     case 'session.end': {
@@ -103,6 +146,17 @@ export function touches(operation: Operation): Touches {
       const limits = seeds.flatMap(({ wants }) => wants.map(({ want }) => want.limit))
       return { definitions: true, calls: seeds.map(({ call }) => call), limits: [...new Set(limits)] }
     }
+    case 'visit.use':
+    case 'visit.end':
+      return { visits: [operation.visit] }
+    case 'consent.ask': {
+      const { user_code } = operation.consent
+      return user_code === null ? {} : { userCode: user_code }
+    }
+    case 'consent.decide':
+    case 'consent.poll':
+      return { consents: [operation.consent] }
+    case 'visit.open':
     case 'session.deny':
     case 'switch':
     case 'policy.close':

@@ -2,12 +2,13 @@ import type { ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { Type } from './expression.ts'
-import { inputErrors, measure, MOST } from './policy/input-errors.ts'
+import { fitted, inputErrors, measure, MOST, withMeant } from './policy/input-errors.ts'
 import { exampleOf, membersOf } from './policy/member.ts'
 import type { Member } from './policy/member.ts'
 import { memberProblems } from './policy/member-problems.ts'
 import type { MemberProblem } from './policy/member-problems.ts'
 import { linearEngine, linearPattern } from './policy/pattern.ts'
+import { respelt } from './policy/respelt.ts'
 import type { InputError, JsonObject, JsonSchema } from './types.ts'
 
 /** A compiled `input:` of an action. */
@@ -27,9 +28,12 @@ export interface InputSchema {
 /**
  * Compiles the members of an `input:` that has the shape of the language. The validator itself is compiled at its first
  * use: a policy has more actions than one process calls.
+ *
+ * @param priced members that the cost is made from: where they ask for too much, no other amount is said.
  */
 export function compileInput(
   members: JsonObject,
+  priced: readonly string[] = [],
 ):
   | { readonly ok: true; readonly input: InputSchema; readonly warnings: readonly MemberProblem[] }
   | { readonly ok: false; readonly problems: readonly MemberProblem[] } {
@@ -41,10 +45,18 @@ export function compileInput(
   const validate = (input: unknown): readonly InputError[] => {
     const oversized: InputError[] = []
     measure(root, input, 'input', oversized)
-    // Patterns, formats and uniqueness are judged only where sizes are bounded already.
-    if (oversized.length > 0) return oversized.slice(0, MOST)
+    if (oversized.length >= MOST) return oversized
+    // Patterns, formats and uniqueness are judged only where sizes are bounded: what is too large has something in its
+    // place that fits.
+    const bounded = oversized.length === 0 ? input : fitted(root, input)
     check ??= compileSchema(schema)
-    return check(input) ? [] : inputErrors(check.errors ?? [], root, input)
+    if (oversized.length === 0 && check(input)) return []
+    const judge = (value: unknown) =>
+      check?.(value) === false ? inputErrors(check.errors ?? [], root, value, priced) : []
+    const others = judge(bounded)
+    const spelt = respelt(root, bounded)
+    const meant = spelt.paths.length === 0 ? others : withMeant(others, judge(spelt.value), spelt.paths)
+    return [...oversized, ...meant].slice(0, MOST)
   }
   const sensitive = root.members.filter(({ member }) => holdsSensitive(member)).map(({ name }) => name)
   const example = exampleOf(root) as JsonObject

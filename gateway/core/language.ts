@@ -1,6 +1,7 @@
 import { ACTION, KEPT, MEMBER } from './policy/language-action.ts'
 import { backend, BUDGET, GUARDRAILS, IDENTITY } from './policy/language-company.ts'
 import { ROLE } from './policy/language-role.ts'
+import { ROUTE } from './policy/language-route.ts'
 import { TESTS } from './policy/language-tests.ts'
 import { map, object, PLAIN_NAME } from './policy/language-words.ts'
 import type { AdapterSchemas } from './policy/language-words.ts'
@@ -46,7 +47,7 @@ export function languageOf(adapters: AdapterSchemas): { readonly [kind in Kind]:
       ['budgets'],
     ),
     action: ACTION,
-    route: { type: 'object', description: 'A passthrough route. Comes with the proxy.' },
+    route: ROUTE,
     role: ROLE,
     tests: TESTS,
   }
@@ -55,8 +56,10 @@ export function languageOf(adapters: AdapterSchemas): { readonly [kind in Kind]:
 /** One JSON Schema 2020-12 document for editors: `# yaml-language-server: $schema=…`. */
 export function editorSchema(adapters: AdapterSchemas): JsonSchema {
   const kinds = languageOf(adapters)
-  const requests = Object.values(adapters).map(({ request }) => request)
+  const requests = Object.values(adapters).flatMap(({ request }) => (request['x-streams'] === true ? [] : [request]))
   const action = structuredClone(kinds.action) as { properties: { [key: string]: JsonSchema } }
+  // What leases.ts says in words.
+  Object.assign(action, { allOf: [BY_EFFECT] })
   if (requests.length > 0)
     action.properties['request'] = requests.length === 1 ? (requests[0] ?? {}) : { anyOf: requests }
   // `$ref` counts from the root of the document.
@@ -77,6 +80,14 @@ export function editorSchema(adapters: AdapterSchemas): JsonSchema {
       then: schema as JsonSchema,
     })),
   }
+}
+
+/** A lease has no request and no output of the policy's. */
+const BY_EFFECT: JsonSchema = {
+  if: { properties: { effect: { const: 'lease' } }, required: ['effect'] },
+  // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+  then: { required: ['lease'] },
+  else: { required: ['request', 'output'] },
 }
 
 function whatIs(schema: JsonSchema, key: string): JsonSchema {

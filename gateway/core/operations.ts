@@ -1,3 +1,6 @@
+import type { ResultOfVisit, VisitOperation } from './visit.ts'
+import type { Unnamed } from './join.ts'
+import type { LeaseOperation, ResultOfLease } from './lease.ts'
 import type { Approval, Bodies, Call, Json, JsonObject, Outcome, Plan, PolicyText, Session, Want } from './types.ts'
 
 /**
@@ -14,6 +17,8 @@ export interface SessionRow extends Session {
   readonly prompt: string | null
   /** What proved the person acted for. */
   readonly actor?: Proof
+  /** The program that a person let hold the role as them, as it names itself. */
+  readonly client?: string
   /** When its lineage was first issued, ms. */
   readonly began_at: number
   /** The session that this one renews, until this one's token is first used; null from then on, or if there is none. */
@@ -64,6 +69,11 @@ export interface Admit {
   readonly principal: string
   readonly key: string | null
   readonly fingerprint: string
+  /**
+   * Set where requests may come without a key of the agent's own. `invented`: this one does, and joins an equal call;
+   * `named`: such ones may join it.
+   */
+  readonly join?: 'invented' | 'named'
   readonly plan: Plan
   /** Monotonic ms (as Working.begun) until which the plan's facts are young enough; later they are fetched again. */
   readonly facts_until: number | null
@@ -80,12 +90,29 @@ export interface Admit {
   readonly timeout_ms: number
 }
 export type Admitted =
-  | { readonly kind: 'bound'; readonly call: Call; readonly same: boolean }
+  /** `handed`: what came of it was still to be told, and this answer is the telling. */
+  | { readonly kind: 'bound'; readonly call: Call; readonly same: boolean; readonly handed?: true }
   /** The plan's policy or switches are not the current ones, or its facts are too old: gather and weigh again. */
   | { readonly kind: 'stale' }
   | { readonly kind: 'session'; readonly code: 'session_expired' | 'session_revoked' }
   | { readonly kind: 'denied' | 'held'; readonly call: Call }
   | { readonly kind: 'started'; readonly call: Call; readonly begun: number }
+
+/** A request without a key of its own, before it is weighed: it joins an equal call, or is work of its own. */
+export interface Join extends Unnamed {
+  readonly op: 'join'
+}
+export type Joined =
+  | { readonly kind: 'joined'; readonly call: Call; readonly handed?: true }
+  | { readonly kind: 'alone' }
+
+/** What came of a call is told to somebody who asked without a key; `back`: it was not told after all. */
+export interface HandOut {
+  readonly op: 'hand_out'
+  readonly call: string
+  readonly back?: boolean
+}
+export type Handed = { readonly kind: 'marked' | 'as_it_was'; readonly call: Call } | { readonly kind: 'no_such_call' }
 
 /** One more yes, with today's facts weighed again (R12). */
 export interface Approve {
@@ -173,6 +200,15 @@ export interface Settle {
   readonly output: string | null
   /** How long the kept output answers a repeated key. */
   readonly replay_ms: number
+  /** The login that was made, where it is a lease that is done. Its password is not here. */
+  readonly lease?: {
+    readonly login: string
+    readonly place: string
+    readonly from: string | null
+    /** As a vault names it, beside what was noted. */
+    readonly lease_id: string | null
+    readonly lifetime_ms: number
+  }
 }
 /** What asking the backend found out about a call in doubt. */
 export interface Reconcile {
@@ -184,6 +220,8 @@ export interface Reconcile {
   readonly evidence: JsonObject
   readonly output: string | null
   readonly replay_ms: number
+  /** What was noted of a lease in doubt is settled with it. */
+  readonly lease?: true
 }
 /** A person's word on a needs_human call; two different people with the same word settle it. */
 export interface PersonSettles {
@@ -217,6 +255,8 @@ export interface IssueSession {
   readonly actor_once?: boolean
   /** The session that goes on in this one; its lineage is this one's, and lives no longer than this from its first issue. */
   readonly renews?: { readonly session: string; readonly lifetime_max_ms: number }
+  /** The consent that it takes, and that must still be good for one session. */
+  readonly consent?: string
 }
 /** What the fold decides about a session. */
 type Standing = 'issued_at' | 'expires_at' | 'began_at' | 'renews' | 'renewed_by' | 'ended_at' | 'ended_reason'
@@ -224,7 +264,14 @@ export type Issued =
   | { readonly kind: 'issued'; readonly session: SessionRow; readonly entry: string }
   | {
       /** `no_such_session`: none of this principal and role. `renewed`: its renewal is in use. */
-      readonly kind: 'too_many' | 'proof_used' | 'no_such_session' | 'ended' | 'renewed' | 'lineage_over'
+      readonly kind:
+        | 'too_many'
+        | 'proof_used'
+        | 'no_such_session'
+        | 'ended'
+        | 'renewed'
+        | 'lineage_over'
+        | 'consent_over'
     }
 
 /** The token of a renewal is used for the first time: its predecessor ends. */
@@ -248,12 +295,16 @@ export interface DenySession {
   readonly principal: string | null
   readonly issuer: string | null
   readonly reason: string
+  /** The program that a person was asked for, as it names itself. */
+  readonly client?: string
 }
 export interface EndSession {
   readonly op: 'session.end'
   readonly session: string
   readonly reason: 'logout' | 'revoked' | 'role_removed'
   readonly by: string
+  /** What whoever ended it said about it. */
+  readonly why?: string
 }
 export type Ended =
   /** With the calls that were cancelled. */
@@ -308,6 +359,8 @@ export interface Note {
 
 export type Operation =
   | Admit
+  | Join
+  | HandOut
   | Approve
   | Reject
   | Cancel
@@ -325,31 +378,41 @@ export type Operation =
   | LoadPolicy
   | ClosePolicy
   | Note
+  | VisitOperation
+  | LeaseOperation
 
 export type ResultOf<O extends Operation> = O extends Admit
   ? Admitted
-  : O extends Approve
-    ? Approved
-    : O extends Reject
-      ? Rejected
-      : O extends Cancel
-        ? Cancelled
-        : O extends Expire
-          ? Expired
-          : O extends Start
-            ? Started
-            : O extends Settle | Reconcile | TakeOver
-              ? Settled
-              : O extends PersonSettles
-                ? PersonSettled
-                : O extends IssueSession
-                  ? Issued
-                  : O extends EndSession
-                    ? Ended
-                    : O extends UseSession
-                      ? Used
-                      : O extends LoadPolicy
-                        ? PolicyLoaded
-                        : O extends ClosePolicy
-                          ? PolicyClosed
-                          : { readonly entry: string }
+  : O extends Join
+    ? Joined
+    : O extends HandOut
+      ? Handed
+      : O extends Approve
+        ? Approved
+        : O extends Reject
+          ? Rejected
+          : O extends Cancel
+            ? Cancelled
+            : O extends Expire
+              ? Expired
+              : O extends Start
+                ? Started
+                : O extends Settle | Reconcile | TakeOver
+                  ? Settled
+                  : O extends PersonSettles
+                    ? PersonSettled
+                    : O extends IssueSession
+                      ? Issued
+                      : O extends EndSession
+                        ? Ended
+                        : O extends UseSession
+                          ? Used
+                          : O extends LoadPolicy
+                            ? PolicyLoaded
+                            : O extends ClosePolicy
+                              ? PolicyClosed
+                              : O extends VisitOperation
+                                ? ResultOfVisit<O>
+                                : O extends LeaseOperation
+                                  ? ResultOfLease<O>
+                                  : { readonly entry: string }

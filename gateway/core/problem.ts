@@ -31,6 +31,7 @@ export const PROBLEMS = {
   key_reused: { status: 422, title: 'This key names another call', retry: 'fix_input' },
   backend_refused: { status: 424, title: 'The backend said no', retry: 'never' },
   rate_limited: { status: 429, title: 'Too many for now', retry: 'after' },
+  exchange_broken: { status: 502, title: 'The stream did not come to its end', retry: 'never' },
   internal: { status: 500, title: 'A fault of ours', retry: 'same_key' },
   ledger_unavailable: { status: 503, title: 'The ledger cannot be written', retry: 'same_key' },
   backend_unavailable: { status: 503, title: 'The backend cannot be reached', retry: 'same_key' },

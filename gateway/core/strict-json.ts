@@ -1,5 +1,6 @@
 import { isSafeNumber, parse } from 'lossless-json'
 import type { Json } from './types.ts'
+import { visible } from './visible.ts'
 
 /** A number whose value is an integer but which is not written as one: `1e3`, `1.0`, `-0`. `path` is dotted. */
 export interface NotDigits {
@@ -120,7 +121,8 @@ function settle(node: unknown, path: string, seen: Seen): Json {
   for (const [name, child] of Object.entries(node)) {
     seen.members++
     if (!name.isWellFormed()) seen.wellFormed = false
-    const below = settle(child, path === '' ? printable(name) : `${path}.${printable(name)}`, seen)
+    const spelt = visible(name.slice(0, 64))
+    const below = settle(child, path === '' ? spelt : `${path}.${spelt}`, seen)
     // Not an assignment: a member named __proto__ stays a member.
     Object.defineProperty(object, name, { value: below, writable: true, enumerable: true, configurable: true })
   }

@@ -202,7 +202,54 @@ export interface Action {
   readonly keep: readonly string[]
   readonly undo: string
   readonly replay_ms: number
+  /** Of `effect: lease`: what is made. */
+  readonly lease?: LeaseSpec
+  /** The doors of another API's shape that it stands at: shape → endpoints. */
+  readonly compat?: { readonly [shape: string]: readonly Endpoint[] }
+  /** Set: it is a route, whose input is what a streamed request is known by. */
+  readonly route?: Route
 }
+
+/** A passthrough route: which requests it lets through, and what is kept of them. */
+export interface Route {
+  /** The closed list: method and path, `*` for one whole segment. */
+  readonly allow: readonly { readonly method: string; readonly path: string }[]
+  /** Request headers that pass beside the common ones, in small letters. */
+  readonly headers: readonly string[]
+  /** The largest body of a request, bytes. */
+  readonly request_max: number
+  readonly record: { readonly request: Recorded; readonly response: Recorded }
+}
+export type Recorded = 'digest' | 'body' | 'none'
+
+/** A short-lived login: of the backend's own making with these roles, or of a vault's. */
+export interface LeaseSpec {
+  /** `vault://MOUNT/creds/ROLE`; null: the backend makes it. */
+  readonly from: SecretRef | null
+  readonly roles: readonly string[]
+  readonly lifetime_ms: number
+  /** null: as the vault gives it. */
+  readonly connections: number | null
+}
+
+/** An endpoint of another API, and how a request there becomes this action's input, and its output the answer. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** `/v1/charges/{charge}`. */
+  readonly path: string
+  /** Input member → where it comes from; a member that is not named takes the parameter of its own name. */
+  readonly input: { readonly [member: string]: Source }
+  /** Parameters, with all below them, that mean nothing here. */
+  readonly ignore: readonly string[]
+  /** Over `output`, `input`, `call`; null: the output as it is. */
+  readonly answer: Template | null
+  /** Members that the answer has beside. */
+  readonly add: JsonObject
+}
+export type Source =
+  | { readonly from: string; readonly otherwise?: Json }
+  /** The same for everyone: the request cannot say another. */
+  | { readonly always: Json }
 
 /** Where a line came from and how it is cited. */
 interface LineBase {
@@ -300,6 +347,10 @@ export interface Issuer {
   readonly audience: string
   /** Where identity.yaml says `client_id` (it is the audience too): an `azp` claim must be it. */
   readonly client_id?: string | null
+  /** Of that client, where it has one: people's sign-in proves with it that it is this gateway. */
+  readonly client_secret?: SecretRef | null
+  /** What people's sign-in asks for; `openid profile email` unless said. */
+  readonly scope?: string | null
   readonly keys:
     | { readonly kind: 'jwks'; readonly keys: JsonObject }
     | { readonly kind: 'jwks_uri'; readonly uri: string }
@@ -427,6 +478,8 @@ export interface Plan {
   readonly attempts: Want
   readonly holds: Want
   readonly next: readonly string[]
+  /** A route: request and answer stream, once. */
+  readonly streamed?: true
   /** Persons of these groups, and these persons, may not approve. */
   readonly barred: { readonly persons: readonly string[]; readonly groups: readonly string[] }
 }
@@ -477,13 +530,30 @@ export type Outcome =
       readonly message: string
       readonly evidence: JsonObject
       readonly retry_after_s?: number
+      /** Of a streamed exchange: what is kept of it. */
+      readonly output?: Json
     }
   | { readonly kind: 'unknown'; readonly reason: string; readonly evidence: JsonObject }
+  /**
+   * Of a streamed exchange alone: its first byte left, and it did not come to a whole answer that settles anything. It is
+   * over and counted, and nobody asks the backend what became of it.
+   */
+  | {
+      readonly kind: 'broken'
+      readonly reason: string
+      /** Who ended it. */
+      readonly by: 'agent' | 'backend' | 'gateway'
+      /** The whole answer was passed on; it was no certain yes and no certain no. */
+      readonly answered: boolean
+      readonly output: Json
+      readonly evidence: JsonObject
+    }
   /** Certainly nothing was sent. */
   | {
       readonly kind: 'not_sent'
       readonly reason: string
-      readonly code?: 'secret_unavailable' | 'permit' | 'backend_unavailable'
+      /** `left`: whoever asked is gone, which says nothing about the backend. */
+      readonly code?: 'secret_unavailable' | 'permit' | 'backend_unavailable' | 'left'
     }
 
 // ---------------------------------------------------------------- calls as stored
@@ -521,6 +591,11 @@ export interface Call {
   readonly bound: boolean
   /** HMAC of the validated input by the store's key. */
   readonly fingerprint: string
+  /**
+   * Where equal requests may come without a key of their own. `open`: they join while it is open. `owed`: one of them has
+   * asked, and what comes of it is to be told once. `handed`: it was. Absent: none can come.
+   */
+  readonly join?: 'open' | 'owed' | 'handed'
   readonly policy: string
   readonly summary: string
   readonly cost: Amount | null
@@ -557,6 +632,8 @@ export interface Call {
     readonly at: number
   }[]
   readonly barred: { readonly persons: readonly string[]; readonly groups: readonly string[] }
+  /** Request and answer streamed: nothing of it can be sent a second time. */
+  readonly streamed?: true
   readonly replay_until: number | null
   readonly entry: string
 }

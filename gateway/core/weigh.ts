@@ -117,6 +117,7 @@ export function weigh(policy: Policy, question: Question, weighing: Weighing): P
     attempts: attemptsWant(grant, question, weighing),
     holds: holdsWant(grant, question, weighing),
     next: grant.next,
+    ...(action.route === undefined ? {} : { streamed: true }),
     barred: barredFrom(role, question),
   }
 }

@@ -1,5 +1,8 @@
 import { actingFields } from './principal.ts'
+import type { Unnamed } from './join.ts'
+import type { LeaseRow } from './lease.ts'
 import type { SessionRow, Switches } from './operations.ts'
+import type { Consent, Visit } from './visit.ts'
 import type { Bodies, Call, CallState, JsonObject, LimitState, PolicyText } from './types.ts'
 
 /**
@@ -21,7 +24,7 @@ export interface Working {
   /** Limits that the current policy defines; loaded where a policy is. */
   definitions: ReadonlySet<string>
   readonly calls: Map<string, Call>
-  /** keyName(…) → id of the call that binds it. */
+  /** keyName(…) → id of the call that binds it, or that a request with this key has joined. */
   readonly keys: Map<string, string>
   readonly limits: Map<string, LimitState>
   readonly sessions: Map<string, SessionRow>
@@ -30,17 +33,27 @@ export interface Working {
   /** `issuer jti` that were used before. */
   readonly proofs: Set<string>
   readonly salts: Map<string, string>
+  readonly visits: Map<string, Visit>
+  readonly consents: Map<string, Consent>
+  /** By call. */
+  readonly leases: Map<string, LeaseRow>
   /** A fresh `ent_…`. */
   readonly id: () => string
 
   // what the writer writes back
   readonly entries: NewEntry[]
+  /** keyName(…) → id of the call that a request with this key has joined. */
+  readonly joined: Map<string, string>
   readonly bodies: Map<string, Partial<Bodies> & { call: string }>
   readonly texts: { digest: string; texts: readonly PolicyText[] }[]
   readonly changed: {
     calls: Set<string>
     limits: Set<string>
     sessions: Set<string>
+    /** One that is not there any more is deleted. */
+    visits: Set<string>
+    consents: Set<string>
+    leases: Set<string>
     switches: boolean
     definitions: boolean
   }
@@ -73,6 +86,8 @@ export interface Touches {
     readonly action: string
     readonly key: string
   }[]
+  /** Requests without a key of their own: the calls that their keys have joined, and those that they may join. */
+  readonly unnamed?: readonly Unnamed[]
   /** Beside these, the writer loads the limits in `reserve` of every call it loads. */
   readonly limits?: readonly string[]
   readonly sessions?: readonly string[]
@@ -87,6 +102,14 @@ export interface Touches {
   /** Counts of live sessions of this principal, at now. */
   readonly livePrincipal?: string
   readonly proofs?: readonly { readonly issuer: string; readonly jti: string }[]
+  readonly visits?: readonly string[]
+  readonly consents?: readonly string[]
+  /** The consent that has this user code, by its hash. */
+  readonly userCode?: string
+  /** The leases of these calls. */
+  readonly leases?: readonly string[]
+  /** The lease of this call, and all sessions of its lineage. */
+  readonly leaseEnd?: string
 }
 
 /** The arrows of 5-correctness; only these exist. `null`: a call that is not there yet. */
@@ -121,6 +144,15 @@ export function put(working: Working, call: Call): Call {
   return call
 }
 
+/** What is no arrow, and so no entry: who was told what came of a call. @throws Error for another state: a bug. */
+export function mark(working: Working, call: Call): Call {
+  const before = working.calls.get(call.id)
+  if (before?.state !== call.state) throw new Error(`a mark would change the state of ${call.id}`)
+  working.calls.set(call.id, call)
+  working.changed.calls.add(call.id)
+  return call
+}
+
 /** Appends an entry. @returns its id. */
 export function write(
   working: Working,
@@ -137,6 +169,12 @@ export function write(
 /** What a request key belongs to (R1), as one string. */
 export function keyName(principal: string, role: string, action: string, key: string): string {
   return JSON.stringify([principal, role, action, key])
+}
+
+/** The call that a key names, or that a request with it has joined. What was not sent has left its keys free. */
+export function namedCall(working: Working, name: string): Call | undefined {
+  const call = working.calls.get(working.keys.get(name) ?? '')
+  return call?.state === 'not_sent' ? undefined : call
 }
 
 /** What every entry about a call begins with. */

@@ -1,10 +1,12 @@
 import type { Express } from 'express'
+import { docsRoutes } from './docs.ts'
 import { frame } from './frame.ts'
 import type { DoorParts } from './frame.ts'
 import { mcpRoutes } from './mcp.ts'
 import { metadataRoutes, resourceMetadata } from './metadata.ts'
 import { oauthRoutes } from './oauth.ts'
 import { openApiRoute } from './openapi.ts'
+import { proxyRoutes } from './proxy.ts'
 import { restRoutes } from './rest.ts'
 import { slots } from './slots.ts'
 
@@ -20,7 +22,9 @@ export function agentApp(parts: DoorParts): Express {
       mcpRoutes(parts, waiting, metadata),
       oauthRoutes(parts, metadata),
       openApiRoute(parts, route),
-      ...(agentUrl === undefined ? [] : [metadataRoutes(agentUrl, route)]),
+      docsRoutes(route),
+      proxyRoutes(parts, route, waiting),
+      ...(agentUrl === undefined ? [] : [metadataRoutes(agentUrl, parts, route)]),
     ],
     metadata,
   )

@@ -27,7 +27,7 @@ export function noSuchRoute(): Problem {
 }
 
 /** HEAD and OPTIONS would otherwise be answered by express itself. */
-const METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE'])
+const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
 /**
  * Segments of plain characters, none empty, none `.` or `..`; of the encodings only that of the colon, which clients
@@ -35,6 +35,8 @@ const METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE'])
  */
 function isExact(url: string): boolean {
   const path = url.split('?', 1)[0] ?? ''
+  // The only addresses that end in a slash: what their pages ask for lies below them.
+  if ((path === '/console/' || path === '/docs/') && url.length <= 4096) return true
   return url.length <= 4096 && /^(?:\/(?!\.{1,2}(?:\/|$))(?:[A-Za-z0-9._~:@-]|%3A)+)+$/.test(path) && !url.includes('#')
 }
 

@@ -7,6 +7,7 @@ import type { DoorParts } from './frame.ts'
 import { callFilter } from './people.ts'
 import { discardBody } from './read-body.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
+import { personAt } from './who.ts'
 
 /** Calls read at a time; the answer is written as it is read. */
 const PAGE = 500
@@ -17,11 +18,12 @@ const PAGE = 500
  *
  * @throws Problem token_missing, token_invalid, not_eligible, malformed; before the first byte
  */
-export function exportRoutes({ gateway, identity, scrub, fault }: DoorParts): Router {
+export function exportRoutes(parts: DoorParts): Router {
+  const { gateway, scrub, fault } = parts
   const router = newRouter()
   for (const [name, { type, head, line }] of Object.entries(FORMATS)) {
     router.get(`/admin/v1/calls.${name}`, async (request: Request, response: Response) => {
-      const person = await identity.person(request.headers.authorization)
+      const person = await personAt(request, parts)
       const filter = { ...callFilter(request, false), limit: PAGE }
       let page = await gateway.people.exported(person, filter)
       const whole = await discardBody(request)
@@ -45,10 +47,10 @@ export function exportRoutes({ gateway, identity, scrub, fault }: DoorParts): Ro
   return router
 }
 
-/** The columns, in this order; docs/cli.md has them. */
+/** The columns, in this order; docs/cli.md has them. A new one is the last. */
 const COLUMNS = [
   ...(['call', 'at', 'updated_at', 'action', 'role', 'requester', 'session', 'key', 'status', 'summary'] as const),
-  ...(['amount', 'currency', 'because', 'approved_by', 'detail', 'evidence', 'entry'] as const),
+  ...(['amount', 'currency', 'because', 'approved_by', 'detail', 'evidence', 'entry', 'acting_for'] as const),
 ] satisfies readonly (keyof CallExport)[]
 
 const FORMATS = {

@@ -6,11 +6,13 @@ import type { JsonBody } from './read-body.ts'
 export interface Field<Value> {
   readonly want: string
   readonly read: (value: Json) => Value | undefined
+  /** What a member that is not there stands for; without this it must be there. */
+  readonly absent?: Value
 }
 type Values<Fields> = { readonly [name in keyof Fields]: Fields[name] extends Field<infer Value> ? Value : never }
 
 /**
- * A closed object of a few members, all of them required.
+ * A closed object of a few members.
  *
  * @throws Problem input_invalid with all errors at once.
  */
@@ -29,7 +31,7 @@ export function readFields<Fields extends { readonly [name: string]: Field<unkno
   const read: { [name: string]: unknown } = {}
   for (const [name, field] of Object.entries(fields)) {
     const given = object !== null && Object.hasOwn(object, name) ? object[name] : undefined
-    read[name] = given === undefined ? undefined : field.read(given)
+    read[name] = given === undefined ? field.absent : field.read(given)
     if (object !== null && read[name] === undefined) errors.push({ path: name, got: kindOf(given), want: field.want })
   }
   for (const name of Object.keys(object ?? {}).filter((one) => !Object.hasOwn(fields, one))) {
@@ -48,6 +50,9 @@ export const reason: Field<string> = {
   want: 'a text of 1 to 500 characters',
   read: (value) => (typeof value === 'string' && value.trim() !== '' && value.length <= 500 ? value : undefined),
 }
+
+/** The same, or nothing: ''. */
+export const reasonIfAny: Field<string> = { ...reason, absent: '' }
 
 export const name: Field<string> = {
   want: 'a text of 1 to 200 characters',

@@ -2,6 +2,7 @@ import express from 'express'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Router } from 'express'
 import { Problem } from '../core/problem.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { SignIn } from '../identity/sign-in.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
 import { edge, noSuchRoute } from './edge.ts'
 import type { LedgerHead } from './ledger.ts'
@@ -27,6 +28,10 @@ export interface DoorParts {
   readonly version?: string
   /** How agents reach their listener; without it there are no documents that name it. */
   readonly agentUrl?: () => string
+  /** How people reach theirs. */
+  readonly adminUrl?: () => string
+  /** The sign-in of people with a browser; without it there is none, and nothing that ends in their word is offered. */
+  readonly signIn?: SignIn
   /** The signed head of the ledger; without it there are no routes of the ledger. */
   readonly ledger?: LedgerHead
   /** What `/metrics` tells on the listener for people; without it there is no such route. */
@@ -41,11 +46,13 @@ export type Route = (answer: (request: Request) => Promise<Answer>) => RequestHa
  * handler.
  *
  * @param metadata where whoever is refused for want of a token reads how to get one.
+ * @param told how a refusal looks at this door; RFC 9457 unless said.
  */
 export function frame(
   parts: DoorParts,
   routes: (route: Route) => readonly RequestHandler[],
   metadata?: () => string,
+  told: (problem: Problem) => Answer = (problem) => problemAnswer(problem.body(), {}, metadata),
 ): Express {
   const send = sender(parts.scrub)
   const app = express()
@@ -63,7 +70,7 @@ export function frame(
     // Where the connection is gone already, server.ts has counted what the parser refused.
     if (isRefusedAtTheDoor(problem.code) && !response.destroyed) parts.gateway.refused(problem.code, sourceOf(request))
     try {
-      await send(request, response, problemAnswer(problem.body(), {}, metadata))
+      await send(request, response, told(problem))
     } catch (fault) {
       parts.fault(fault)
       response.destroy()

@@ -1,7 +1,8 @@
 import type { Router } from 'express'
+import { AUTHORIZATION_CODE, DEVICE_CODE } from '../identity/consent-grants.ts'
 import { JWT_BEARER, TOKEN_EXCHANGE } from '../identity/grants.ts'
 import { newRouter } from './frame.ts'
-import type { Route } from './frame.ts'
+import type { DoorParts, Route } from './frame.ts'
 import { readQuery } from './query.ts'
 
 const SERVER = '/.well-known/oauth-authorization-server'
@@ -13,7 +14,11 @@ const RESOURCE = '/.well-known/oauth-protected-resource'
  *
  * @param agentUrl as agents reach this listener.
  */
-export function metadataRoutes(agentUrl: () => string, route: Route): Router {
+export function metadataRoutes(
+  agentUrl: () => string,
+  { signIn, adminUrl }: Pick<DoorParts, 'signIn' | 'adminUrl'>,
+  route: Route,
+): Router {
   const router = newRouter()
   const tells = (path: string, document: (base: string) => object): void => {
     router.get(
@@ -24,6 +29,8 @@ export function metadataRoutes(agentUrl: () => string, route: Route): Router {
       }),
     )
   }
+  const people = (base: string): object | null =>
+    signIn?.offered() && adminUrl !== undefined ? forPeople(base, baseOf(adminUrl())) : null
   tells(SERVER, (base) => ({
     issuer: base,
     token_endpoint: `${base}/oauth/token`,
@@ -35,6 +42,7 @@ export function metadataRoutes(agentUrl: () => string, route: Route): Router {
     revocation_endpoint_auth_methods_supported: ['none'],
     introspection_endpoint: `${base}/oauth/introspect`,
     introspection_endpoint_auth_methods_supported: ['Bearer'],
+    ...people(base),
   }))
   tells(RESOURCE, (base) => ({
     resource: base,
@@ -43,6 +51,18 @@ export function metadataRoutes(agentUrl: () => string, route: Route): Router {
     bearer_methods_supported: ['header'],
   }))
   return router
+}
+
+/** What ends in a person's word. They say it where they are signed in: at their own listener. */
+function forPeople(base: string, admin: string): object {
+  return {
+    grant_types_supported: [TOKEN_EXCHANGE, JWT_BEARER, AUTHORIZATION_CODE, DEVICE_CODE],
+    device_authorization_endpoint: `${base}/oauth/device_authorization`,
+    authorization_endpoint: `${admin}/oauth/authorize`,
+    authorization_response_iss_parameter_supported: true,
+    response_types_supported: ['code'],
+    code_challenge_methods_supported: ['S256'],
+  }
 }
 
 /** Where a refused client finds out how to get a token (RFC 9728, section 5.1). */

@@ -3,6 +3,7 @@ import { Problem } from '../core/problem.ts'
 import { newRouter, sourceOf } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
 import { readQuery } from './query.ts'
+import { personAt } from './who.ts'
 
 /** Text that a scraper reads, made anew each time. */
 export interface Exposition {
@@ -17,7 +18,8 @@ export interface Exposition {
  *
  * @throws Problem token_missing, token_invalid, not_eligible
  */
-export function metricsRoute({ gateway, identity }: DoorParts, metrics: Exposition, route: Route): Router {
+export function metricsRoute(parts: DoorParts, metrics: Exposition, route: Route): Router {
+  const { gateway } = parts
   const router = newRouter()
   router.get(
     '/metrics',
@@ -25,7 +27,7 @@ export function metricsRoute({ gateway, identity }: DoorParts, metrics: Expositi
       readQuery(request, [])
       const { metrics: who, view } = gateway.policy().people
       if (who !== 'open') {
-        const person = await identity.person(request.headers.authorization)
+        const person = await personAt(request, parts)
         if (!view.some((group) => person.groups.includes(group))) {
           gateway.refused('not_eligible', sourceOf(request))
           throw new Problem('not_eligible', `To read metrics one must be of: ${view.join(', ') || 'nobody'}.`)

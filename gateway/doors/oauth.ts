@@ -1,6 +1,8 @@
 import type { ErrorRequestHandler, Request, Router } from 'express'
 import { Problem } from '../core/problem.ts'
 import type { Session } from '../core/types.ts'
+import type { OAuthAnswer, RefusedCode } from '../identity/exchange.ts'
+import { AUTHORIZATION_CODE, DEVICE_CODE } from '../identity/consent-grants.ts'
 import { newRouter, sourceOf } from './frame.ts'
 import type { DoorParts } from './frame.ts'
 import { isRefusedAtTheDoor, problemAnswer, toProblem } from './problem.ts'
@@ -9,11 +11,12 @@ import { sender } from './send.ts'
 import type { Answer } from './send.ts'
 
 /**
- * `POST /oauth/token` (RFC 8693, RFC 7523), `/oauth/revoke` (RFC 7009) and `/oauth/introspect` (RFC 7662). Errors are
+ * `POST /oauth/token` (RFC 8693, RFC 7523; with the sign-in of people also RFC 8628 and authorization codes),
+ * `/oauth/device_authorization` (RFC 8628), `/oauth/revoke` (RFC 7009) and `/oauth/introspect` (RFC 7662). Errors are
  * RFC 6749's JSON, never problem+json.
  */
 export function oauthRoutes(
-  { gateway, identity, scrub, fault, body: limits = BODY_LIMITS }: DoorParts,
+  { gateway, identity, signIn, scrub, fault, body: limits = BODY_LIMITS }: DoorParts,
   metadata?: () => string,
 ): Router {
   const send = sender(scrub)
@@ -22,11 +25,21 @@ export function oauthRoutes(
   router.post('/oauth/token', async (request, response) => {
     const form = await formOf(request)
     const source = sourceOf(request)
-    const answer = await identity.exchange(form, { source, refused: (code) => gateway.refused(code, source) })
-    const { status, body, retry_after } = answer
-    const retry = retry_after === undefined ? undefined : String(retry_after)
-    await send(request, response, { status, body, headers: { ...NOT_CACHED, 'Retry-After': retry } })
+    const from = { source, refused: (code: RefusedCode) => gateway.refused(code, source) }
+    const consents = signIn?.offered() && CONSENTED.has(form.get('grant_type') ?? '') ? signIn.consents : null
+    const answer = consents === null ? identity.exchange(form, from) : consents.token(form, from)
+    await send(request, response, answered(await answer))
   })
+
+  if (signIn !== undefined) {
+    router.post('/oauth/device_authorization', async (request, response, next) => {
+      // What nobody can decide is not there.
+      if (!signIn.offered()) return next()
+      const source = sourceOf(request)
+      const from = { source, refused: (code: RefusedCode) => gateway.refused(code, source) }
+      await send(request, response, answered(await signIn.consents.askDevice(await formOf(request), from)))
+    })
+  }
 
   router.post('/oauth/revoke', async (request, response) => {
     const form = await formOf(request)
@@ -60,8 +73,15 @@ export function oauthRoutes(
     if (isRefusedAtTheDoor(problem.code) && !response.destroyed) gateway.refused(problem.code, sourceOf(request))
     await send(request, response, oauthAnswer(problem, metadata))
   }
-  router.use(['/oauth/token', '/oauth/revoke', '/oauth/introspect'], last)
+  router.use(['/oauth/token', '/oauth/device_authorization', '/oauth/revoke', '/oauth/introspect'], last)
   return router
+}
+
+const CONSENTED: ReadonlySet<string> = new Set([DEVICE_CODE, AUTHORIZATION_CODE])
+
+function answered({ status, body, retry_after }: OAuthAnswer<object>): Answer {
+  const retry = retry_after === undefined ? undefined : String(retry_after)
+  return { status, body, headers: { ...NOT_CACHED, 'Retry-After': retry } }
 }
 
 /** RFC 6749, section 5.1. */

@@ -2,7 +2,7 @@ import type { Router } from 'express'
 import { PROBLEMS } from '../core/problem.ts'
 import type { Code } from '../core/problem.ts'
 import type { Json, JsonObject, JsonSchema, Session } from '../core/types.ts'
-import type { ActionView } from '../pipeline/gateway.ts'
+import type { ActionView, RouteView } from '../pipeline/gateway.ts'
 import { newRouter } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
 import { WAIT_MAX_S } from './headers.ts'
@@ -19,7 +19,8 @@ export function openApiRoute({ gateway, identity }: DoorParts, route: Route): Ro
     route(async (request) => {
       const session = await identity.authenticate(request.headers.authorization)
       readQuery(request, [])
-      const body = openApi(session, gateway.policy().digest, await gateway.actions(session))
+      const [actions, routes] = await Promise.all([gateway.actions(session), gateway.routes(session)])
+      const body = openApi(session, gateway.policy().digest, actions, routes)
       return { status: 200, type: 'application/openapi+json', body }
     }),
   )
@@ -27,7 +28,12 @@ export function openApiRoute({ gateway, identity }: DoorParts, route: Route): Ro
 }
 
 /** https://spec.openapis.org/oas/v3.1.1: its schemas are JSON Schema 2020-12, so those of the actions stand as they are. */
-function openApi(session: Session, policy: string, actions: readonly ActionView[]): JsonObject {
+function openApi(
+  session: Session,
+  policy: string,
+  actions: readonly ActionView[],
+  routes: readonly RouteView[],
+): JsonObject {
   return {
     openapi: '3.1.1',
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
@@ -40,9 +46,10 @@ function openApi(session: Session, policy: string, actions: readonly ActionView[
     },
     servers: [{ url: '/' }],
     security: [{ session: [] }],
-    tags: [{ name: 'actions' }, { name: 'calls' }, { name: 'session' }],
+    tags: ['actions', ...(routes.length > 0 ? ['routes'] : []), 'calls', 'session'].map((name) => ({ name })),
     paths: {
       ...Object.fromEntries(actions.map((action) => [`/v1/actions/${action.name}`, { post: actionOf(action) }])),
+      ...routePaths(routes),
       '/v1/actions': { get: read('actions', 'listActions', 'The actions of this role, with what is left of limits.') },
       '/v1/calls': {
         get: {
@@ -113,6 +120,46 @@ function actionOf(action: ActionView): JsonObject {
       ),
       default: PROBLEM,
     },
+  }
+}
+
+/** A path of its own for each that a route lets through; what is asked and answered there is the backend's. */
+function routePaths(routes: readonly RouteView[]): JsonObject {
+  const paths: { [path: string]: { [method: string]: Json } } = {}
+  for (const route of routes) {
+    for (const line of route.allow) {
+      const [method = '', below = ''] = line.split(' ')
+      let stars = 0
+      const path = `${route.at}${below === '/' ? '' : below}`.replaceAll('*', () => `{segment_${++stars}}`)
+      const operation = routeOperation(route, line, stars)
+      paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
+    }
+  }
+  return paths
+}
+
+function routeOperation(route: RouteView, line: string, stars: number): JsonObject {
+  const reads = route.effect === 'read'
+  const segments = Array.from({ length: stars }, (_, index) => ({
+    name: `segment_${index + 1}`,
+    in: 'path',
+    required: true,
+    schema: { type: 'string', pattern: '^[A-Za-z0-9._~:@-]+$' },
+  }))
+  const body = { content: { '*/*': {} }, description: `At most ${route.request_max} bytes.` }
+  return {
+    tags: ['routes'],
+    summary: line,
+    description: `${route.description} Passed on as it comes; the answer is the backend’s, as it streams.`,
+    'x-keystay-route': route.name,
+    'x-keystay-effect': route.effect,
+    'x-keystay-limits': route.limits as unknown as Json,
+    parameters: [
+      ...segments,
+      ...(reads ? [] : [header('Idempotency-Key', KEY, 'Names this one effect; the same on every retry of it.', true)]),
+    ],
+    ...(line.startsWith('GET ') ? {} : { requestBody: body }),
+    responses: { '200': { description: 'What the backend answers.', content: { '*/*': {} } }, default: PROBLEM },
   }
 }
 

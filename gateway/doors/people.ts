@@ -2,15 +2,17 @@ import type { Request, Router } from 'express'
 import { Problem } from '../core/problem.ts'
 import type { Person } from '../core/types.ts'
 import type { PeopleFilter } from '../pipeline/gateway.ts'
-import { flag, name, outcome, readFields, reason } from './fields.ts'
+import { flag, name, outcome, readFields, reason, reasonIfAny } from './fields.ts'
 import type { Field } from './fields.ts'
 import { mustBeReady, newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
 import { decimalOf, integerOf, readQuery, statusOf, timeOf } from './query.ts'
 import { BODY_LIMITS, readJsonBody } from './read-body.ts'
+import { personAt } from './who.ts'
 
-/** The people's door, by a bearer JWT of a people issuer. Rights, and the entry of every refused click, are the pipeline's. */
-export function peopleRoutes({ gateway, identity, body: limits = BODY_LIMITS }: DoorParts, route: Route): Router {
+/** The people's door, by a bearer JWT of a people issuer or the cookie of a sign-in. Rights, and the entry of every refused click, are the pipeline's. */
+export function peopleRoutes(parts: DoorParts, route: Route): Router {
+  const { gateway, body: limits = BODY_LIMITS } = parts
   const { people } = gateway
   const router = newRouter()
 
@@ -18,7 +20,7 @@ export function peopleRoutes({ gateway, identity, body: limits = BODY_LIMITS }: 
     router.get(
       path,
       route(async (request) => {
-        const person = await identity.person(request.headers.authorization)
+        const person = await personAt(request, parts)
         return { status: 200, body: await answer(person, request) }
       }),
     )
@@ -31,7 +33,7 @@ export function peopleRoutes({ gateway, identity, body: limits = BODY_LIMITS }: 
     router[method](
       path,
       route(async (request) => {
-        const person = await identity.person(request.headers.authorization)
+        const person = await personAt(request, parts)
         readQuery(request, [])
         mustBeReady(gateway)
         const values = readFields(await readJsonBody(request, limits), fields)
@@ -55,13 +57,22 @@ export function peopleRoutes({ gateway, identity, body: limits = BODY_LIMITS }: 
   )
 
   looks('/admin/v1/sessions', async (person, request) => {
-    const { role, live } = readQuery(request, ['role', 'live'])
+    const { live, cursor, limit, ...rest } = readQuery(request, ['role', 'live', 'person', 'cursor', 'limit'])
     if (live !== undefined && live !== 'true' && live !== 'false')
       throw new Problem('malformed', 'live is true or false.')
-    const filter = { ...(role === undefined ? {} : { role }), ...(live === undefined ? {} : { live: live === 'true' }) }
-    return { sessions: await people.sessions(person, filter) }
+    const most = integerOf('limit', limit, 500)
+    const sessions = await people.sessions(person, {
+      ...rest,
+      ...(live === undefined ? {} : { live: live === 'true' }),
+      ...(cursor === undefined ? {} : { before: cursor }),
+      ...(most === undefined ? {} : { limit: most }),
+    })
+    // A page that is full may be the last one; the next is empty then.
+    return { sessions, cursor: sessions.length === (most ?? 100) ? (sessions.at(-1)?.session ?? null) : null }
   })
-  decides('post', '/admin/v1/sessions/:id/revoke', {}, (person, id) => people.revoke(person, id))
+  decides('post', '/admin/v1/sessions/:id/revoke', { reason: reasonIfAny }, (person, id, { reason }) =>
+    reason === '' ? people.revoke(person, id) : people.revoke(person, id, reason),
+  )
 
   looks('/admin/v1/limits', async (person, request) => {
     readQuery(request, [])
@@ -78,7 +89,7 @@ export function peopleRoutes({ gateway, identity, body: limits = BODY_LIMITS }: 
   router.post(
     '/admin/v1/restore',
     route(async (request) => {
-      const person = await identity.person(request.headers.authorization)
+      const person = await personAt(request, parts)
       readQuery(request, [])
       mustBeReady(gateway)
       const said = readFields(await readJsonBody(request, limits), { reason })

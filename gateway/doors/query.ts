@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import { Problem } from '../core/problem.ts'
 import type { CallStatus } from '../core/types.ts'
+import { visible } from '../core/visible.ts'
 
 /**
  * The query's members, each once, none but these: a filter that is misspelt must not show everything.
@@ -16,10 +17,13 @@ export function readQuery<Name extends string>(
   if (at === -1) return members
   for (const [name, value] of new URLSearchParams(request.originalUrl.slice(at + 1))) {
     const known = names.find((one) => one === name)
-    if (known === undefined) throw new Problem('malformed', `The query takes ${names.join(', ') || 'nothing'} here.`)
-    if (members[known] !== undefined) throw new Problem('malformed', `The query has ${known} twice.`)
+    const takes = names.join(', ') || 'nothing'
+    if (known === undefined) throw malformed(name, `The query takes ${takes} here.`, 'a member', `only ${takes}`)
+    if (members[known] !== undefined) throw malformed(name, `The query has ${known} twice.`, 'two of them', 'it once')
     // Replacement characters are what broken UTF-8 becomes.
-    if (value === '' || value.length > 300 || value.includes('\uFFFD')) throw unreadable(known)
+    if (value === '' || value.length > 300 || value.includes('\uFFFD')) {
+      throw unreadable(known, 'a text of 1 to 300 characters in UTF-8')
+    }
     members[known] = value
   }
   return members
@@ -31,25 +35,31 @@ export function timeOf(name: string, text: string | undefined): number | undefin
   const shaped = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?Z)?$/.test(text)
   const time = shaped ? Date.parse(text) : Number.NaN
   // 31 February is read as March by some and refused by others.
-  if (Number.isNaN(time) || !new Date(time).toISOString().startsWith(text.slice(0, 10))) throw unreadable(name)
+  if (Number.isNaN(time) || !new Date(time).toISOString().startsWith(text.slice(0, 10))) {
+    throw unreadable(name, 'a time in UTC: 2026-11-23 or 2026-11-23T15:00:00Z')
+  }
   return time
 }
 
 export function integerOf(name: string, text: string | undefined, max: number): number | undefined {
   if (text === undefined) return undefined
-  if (!/^(?:0|[1-9][0-9]{0,8})$/.test(text) || Number(text) > max) throw unreadable(name)
+  if (!/^(?:0|[1-9][0-9]{0,8})$/.test(text) || Number(text) > max) {
+    throw unreadable(name, `an integer from 0 to ${max}`)
+  }
   return Number(text)
 }
 
 export function statusOf(text: string | undefined): CallStatus | undefined {
   if (text === undefined) return undefined
-  if (!Object.hasOwn(STATUSES, text)) throw unreadable('status')
+  if (!Object.hasOwn(STATUSES, text)) throw unreadable('status', `one of: ${Object.keys(STATUSES).join(', ')}`)
   return text as CallStatus
 }
 
 /** Digits and a point; a comma is a point to some and nothing to others. */
 export function decimalOf(name: string, text: string | undefined): string | undefined {
-  if (text !== undefined && !/^(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,8})?$/.test(text)) throw unreadable(name)
+  if (text !== undefined && !/^(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,8})?$/.test(text)) {
+    throw unreadable(name, 'a decimal number: 12.50')
+  }
   return text
 }
 
@@ -67,6 +77,10 @@ const STATUSES: { readonly [status in CallStatus]: true } = {
   not_sent: true,
 }
 
-function unreadable(name: string): Problem {
-  return new Problem('malformed', `The query member ${name} cannot be read.`)
+function unreadable(name: string, want: string): Problem {
+  return malformed(name, `The query member ${name} cannot be read.`, 'another text', want)
+}
+
+function malformed(name: string, detail: string, got: string, want: string): Problem {
+  return new Problem('malformed', detail, { errors: [{ path: `query.${visible(name.slice(0, 64))}`, got, want }] })
 }

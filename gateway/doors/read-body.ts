@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { Problem } from '../core/problem.ts'
 import { readJson } from '../core/strict-json.ts'
 import type { NotDigits } from '../core/strict-json.ts'
-import type { Json } from '../core/types.ts'
+import type { InputError, Json } from '../core/types.ts'
+import { visible } from '../core/visible.ts'
 
 export interface BodyLimits {
   /** Bytes. */
@@ -13,6 +14,7 @@ export interface BodyLimits {
 
 export const BODY_LIMITS: BodyLimits = { body_max: 64 * 1024, body_ms: 10_000 }
 const BOUNDS = { depth: 32, items: 4096 }
+const WANTED_JSON = `one JSON document in UTF-8, no member twice, at most ${BOUNDS.depth} levels and ${BOUNDS.items} items`
 
 export interface JsonBody {
   readonly value: Json
@@ -31,11 +33,26 @@ export async function readJsonBody(request: IncomingMessage, limits: BodyLimits)
     throw new Problem(
       'not_json',
       'Send the body as "Content-Type: application/json", in UTF-8, without a content-encoding.',
+      { errors: mediaErrors(request) },
     )
   }
   const read = readJson(await readBytes(request, limits), BOUNDS)
-  if (!read.ok) throw new Problem('malformed', `The JSON ${read.reason}.`)
+  if (!read.ok) {
+    const errors: InputError[] = [{ path: 'body', got: `JSON that ${read.reason}`, want: WANTED_JSON }]
+    throw new Problem('malformed', `The JSON ${read.reason}.`, { errors })
+  }
   return read
+}
+
+function mediaErrors(request: IncomingMessage): InputError[] {
+  const { 'content-type': type = 'nothing', 'content-encoding': coding } = request.headers
+  const errors: InputError[] = []
+  if (coding !== undefined) {
+    errors.push({ path: 'header.Content-Encoding', got: visible(coding.slice(0, 64)), want: 'no such header' })
+  }
+  const want = 'application/json, of charset utf-8 where it says one, once'
+  errors.push({ path: 'header.Content-Type', got: visible(type.slice(0, 64)), want, example: 'application/json' })
+  return errors
 }
 
 /**
@@ -48,8 +65,7 @@ export async function readForm(
   request: IncomingMessage,
   limits: BodyLimits,
 ): Promise<ReadonlyMap<string, string> | null> {
-  const form = /^application\/x-www-form-urlencoded(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i
-  if (!isMedia(request, form)) return null
+  if (!isMedia(request, FORM)) return null
   const text = (await readBytes(request, limits)).toString('latin1')
   const parameters = new Map<string, string>()
   for (const pair of text === '' ? [] : text.split('&')) {
@@ -61,6 +77,20 @@ export async function readForm(
   return parameters
 }
 
+/**
+ * The text of a form, one byte a character; '' where nothing was sent.
+ *
+ * @throws Problem not_json, too_large, too_slow.
+ */
+export async function readFormText(request: IncomingMessage, limits: BodyLimits): Promise<string> {
+  if (!hasBody(request)) return ''
+  if (!isMedia(request, FORM)) {
+    throw new Problem('not_json', 'Send the body as "Content-Type: application/x-www-form-urlencoded".')
+  }
+  return (await readBytes(request, limits)).toString('latin1')
+}
+
+const FORM = /^application\/x-www-form-urlencoded(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i
 const PARAMETERS_MAX = 64
 
 function decode(text: string): string | null {
@@ -85,7 +115,8 @@ function hasBody(request: IncomingMessage): boolean {
 
 /** By events: leaving an async iterator early would destroy the socket that the answer needs. */
 function readBytes(request: IncomingMessage, { body_max, body_ms }: BodyLimits): Promise<Buffer> {
-  const tooLarge = () => new Problem('too_large', `A body has at most ${body_max} bytes.`)
+  const errors: InputError[] = [{ path: 'body', got: 'more', want: `at most ${body_max} bytes` }]
+  const tooLarge = () => new Problem('too_large', `A body has at most ${body_max} bytes.`, { errors })
   if (Number(request.headers['content-length'] ?? 0) > body_max) return Promise.reject(tooLarge())
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = []

@@ -4,7 +4,7 @@ import type { Session } from '../core/types.ts'
 import type { Reply } from '../pipeline/gateway.ts'
 import { mustBeReady, newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
-import { dryRun, isKey, preferredWait, requestKey, WAIT_MAX_S } from './headers.ts'
+import { dryRun, isKey, KEY_PATH, preferredWait, requestKey, WAIT_MAX_S } from './headers.ts'
 import { problemAnswer } from './problem.ts'
 import { integerOf, readQuery, statusOf, timeOf } from './query.ts'
 import { BODY_LIMITS, readJsonBody } from './read-body.ts'
@@ -12,7 +12,7 @@ import type { JsonBody } from './read-body.ts'
 import type { Answer } from './send.ts'
 import { sessionBody } from './session-body.ts'
 import type { Slots } from './slots.ts'
-import { inputErrors } from './input-errors.ts'
+import { allErrors, inputErrors, keyError, withErrors } from './input-errors.ts'
 
 /** The agents' door: sessions, actions and calls over plain HTTP. Every call goes through `gateway.call`. */
 export function restRoutes(parts: DoorParts, route: Route, slots: Slots): Router {
@@ -72,7 +72,8 @@ export function restRoutes(parts: DoorParts, route: Route, slots: Slots): Router
     '/v1/actions',
     signedIn(async (session, request) => {
       readQuery(request, [])
-      return { status: 200, body: { role: session.role, actions: await gateway.actions(session) } }
+      const [actions, routes] = await Promise.all([gateway.actions(session), gateway.routes(session)])
+      return { status: 200, body: { role: session.role, actions, ...(routes.length > 0 ? { routes } : {}) } }
     }),
   )
 
@@ -110,14 +111,16 @@ export function restRoutes(parts: DoorParts, route: Route, slots: Slots): Router
     const policy = gateway.policy()
     const granted = policy.roles.get(session.role)?.grants.has(action) === true
     const reads = policy.actions.get(action)?.effect === 'read'
-    const [key, dry_run, wait_s] = [requestKey(request), dryRun(request), preferredWait(request)]
-    if (granted && key === null && !reads && !dry_run) {
-      throw new Problem('key_required', 'Send an Idempotency-Key that names this one effect; repeat it on every retry.')
-    }
     // What only the raw text shows (1e3, 1.0, -0) the pipeline refuses with the rest: the refusal has its entry.
     const errors = inputErrors(body)
     const input = errors.length > 0 ? null : body.value
-    const unreadable = granted && errors.length > 0 ? { unreadable: errors } : {}
+    const others = () => (granted ? allErrors(policy.actions.get(action), body.value, errors) : [])
+    const unreadable = granted && errors.length > 0 ? { unreadable: others() } : {}
+    const [key, dry_run, wait_s] = withErrors(() => {
+      const headers = [requestKey(request), dryRun(request), preferredWait(request)] as const
+      if (granted && headers[0] === null && !reads && !headers[1]) throw keyRequired()
+      return headers
+    }, others)
     return {
       action,
       input,
@@ -131,13 +134,18 @@ export function restRoutes(parts: DoorParts, route: Route, slots: Slots): Router
   return router
 }
 
+function keyRequired(): Problem {
+  const detail = 'Send an Idempotency-Key that names this one effect; repeat it on every retry.'
+  return new Problem('key_required', detail, { errors: [keyError(KEY_PATH, 'nothing')] })
+}
+
 /** Without a preference: so long for a running call, not at all for a held one. */
-const RUNNING_WAIT_S = 10
+export const RUNNING_WAIT_S = 10
 /** When it is worth looking again, in seconds. */
 const LOOK_AGAIN_S = { held: 5, running: 1, unknown: 5, needs_human: 60 } as const
 
 /** The answer to whoever asked for the call. */
-function replyAnswer({ replayed, envelope, problem }: Reply): Answer {
+export function replyAnswer({ replayed, envelope, problem }: Reply): Answer {
   const headers = { 'Idempotency-Replayed': replayed ? 'true' : undefined }
   if (problem !== null) return problemAnswer(problem, headers)
   if (envelope.status === 'done' || envelope.dry_run !== undefined) return { status: 200, body: envelope, headers }

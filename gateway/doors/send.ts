@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import { discardBody } from './read-body.ts'
-import { SECURITY_HEADERS } from './security-headers.ts'
+import { pageHeaders, SECURITY_HEADERS } from './security-headers.ts'
 
 export interface Answer {
   readonly status: number
@@ -12,6 +12,10 @@ export interface Answer {
   readonly text?: string
   /** Undefined ones are left out. */
   readonly headers?: Headers
+  /** Values of Set-Cookie, a line each. */
+  readonly cookies?: readonly string[]
+  /** The Content-Security-Policy of a page that people read; without it nothing is allowed at all. */
+  readonly policy?: string
 }
 
 export type Headers = { readonly [name: string]: string | undefined }
@@ -26,11 +30,17 @@ export type Send = (request: Request, response: Response, answer: Answer) => Pro
  * bytes that are still arriving would make the kernel drop our answer.
  */
 export function sender(scrub: Scrub): Send {
-  return async (request, response, { status, type = 'application/json', body, text, headers = {} }) => {
+  return async (
+    request,
+    response,
+    { status, type = 'application/json', body, text, headers = {}, cookies = [], policy },
+  ) => {
     const whole = await discardBody(request)
     if (response.headersSent || response.destroyed) return
     // All at once: node checks and keeps headers that are set one by one for somebody who may change them.
-    const lines = [...SECURITY_HEADERS, 'Cache-Control', 'no-store']
+    const lines = policy === undefined ? [...SECURITY_HEADERS] : pageHeaders(policy)
+    lines.push('Cache-Control', 'no-store')
+    for (const cookie of cookies) lines.push('Set-Cookie', oneLine(cookie))
     for (const name in headers) {
       const value = headers[name]
       if (value !== undefined) lines.push(name, oneLine(scrub(value)))
@@ -48,6 +58,6 @@ export function sender(scrub: Scrub): Send {
 }
 
 /** No value may end its header, whatever is in it (RFC 9110, section 5.5). */
-function oneLine(value: string): string {
+export function oneLine(value: string): string {
   return value.replaceAll(/[^\t\x20-\x7E]/g, '?')
 }

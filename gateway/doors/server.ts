@@ -5,6 +5,7 @@ import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Code } from '../core/problem.ts'
 import { rawProblem } from './problem.ts'
+import { isStreaming } from './streaming.ts'
 
 export interface ServerLimits {
   /** From the first byte of a request to the end of its headers. */
@@ -112,6 +113,7 @@ export async function listen(
     const line = lineOf(socket)
     if (line.refusal !== null) return
     const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    if (late && isStreaming(line.last)) return
     const code: Code = late ? 'too_slow' : 'malformed'
     refused(code, socket.remoteAddress ?? 'unknown')
     line.refusal = rawProblem(

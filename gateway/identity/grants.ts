@@ -6,18 +6,22 @@ export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 export const TOKEN_TYPE_JWT = 'urn:ietf:params:oauth:token-type:jwt'
 export const TOKEN_TYPE_ACCESS = 'urn:ietf:params:oauth:token-type:access_token'
 
-/** What a request at the token endpoint asks for, whichever grant it speaks. */
-export interface Asked {
+/** What a request may say about its session, whichever grant it speaks. */
+export interface Terms {
+  /** The session to renew. */
+  readonly session: string | null
+  readonly ttl_ms: number | null
+  readonly prompt_digest: string | null
+}
+
+/** What a request at the token endpoint asks for, with a proof of its own. */
+export interface Asked extends Terms {
   readonly grant: typeof TOKEN_EXCHANGE | typeof JWT_BEARER
   /** The workload's proof: the subject token of RFC 8693, the assertion of RFC 7523. */
   readonly subject_token: string
   /** The proof of the person acted for. */
   readonly actor_token: string | null
   readonly role: string
-  /** The session to renew. */
-  readonly session: string | null
-  readonly ttl_ms: number | null
-  readonly prompt_digest: string | null
 }
 
 /** An empty parameter counts as absent (RFC 6749, section 3.2); ones that we do not know are ignored. */
@@ -33,6 +37,22 @@ export function readGrant(form: ReadonlyMap<string, string>): Asked | OAuthError
   }
   const proofs = grant === JWT_BEARER ? readAssertion(get) : readTokens(get)
   if ('error' in proofs) return proofs
+  const terms = readTerms(get)
+  if ('error' in terms) return terms
+  const role = roleOf(get('scope'))
+  if (role === null) return oauthError('invalid_scope', ONE_ROLE)
+  return { grant, ...proofs, ...terms, role }
+}
+
+export const ONE_ROLE = 'scope must be role:NAME, exactly one.'
+
+/** @returns the role that a scope asks for; null unless it is exactly one. */
+export function roleOf(scope: string | null): string | null {
+  return ROLE_SCOPE.exec(scope ?? '')?.[1] ?? null
+}
+
+export function readTerms(get: Get): Terms | OAuthError {
+  const bad = (text: string): OAuthError => oauthError('invalid_request', text)
   const ttl = get('requested_ttl')
   if (ttl !== null && !/^[1-9][0-9]{0,8}$/.test(ttl))
     return bad('requested_ttl must be a number of seconds, in digits.')
@@ -42,9 +62,7 @@ export function readGrant(form: ReadonlyMap<string, string>): Asked | OAuthError
   const session = get('session')
   if (session !== null && !SESSION.test(session))
     return bad('session must be the id of the session to renew, ses_ and 26 characters.')
-  const role = ROLE_SCOPE.exec(get('scope') ?? '')?.[1]
-  if (role === undefined) return oauthError('invalid_scope', 'scope must be role:NAME, exactly one.')
-  return { grant, ...proofs, role, session, ttl_ms: ttl === null ? null : Number(ttl) * 1000, prompt_digest }
+  return { session, ttl_ms: ttl === null ? null : Number(ttl) * 1000, prompt_digest }
 }
 
 export const DIGEST = /^sha256:[0-9a-f]{64}$/
@@ -53,7 +71,7 @@ const SESSION = /^ses_[0-9A-Za-z]{1,40}$/
 const ROLE_SCOPE = /^role:([\x21\x23-\x5B\x5D-\x7E]{1,128})$/
 
 type Proofs = Pick<Asked, 'subject_token' | 'actor_token'>
-type Get = (name: string) => string | null
+export type Get = (name: string) => string | null
 
 /** RFC 8693, section 2.1. */
 function readTokens(get: Get): Proofs | OAuthError {

@@ -10,6 +10,8 @@ export function arrivals(
   if ('calls' in result) return result.calls
   if ('cancelled' in result) return result.cancelled
   if (!('call' in result) || result.kind === 'bound') return []
+  // They only find a call, and mark who was told of it.
+  if (operation.op === 'join' || operation.op === 'hand_out') return []
   const { kind, call } = result
   if (held.has(call.id)) return call.state === 'held' ? [] : [call]
   const moved = kind === 'denied' || kind === 'held' || kind === 'started' || kind === 'settled'
@@ -33,6 +35,10 @@ export function eventOf(operation: Operation, result: ResultOf<Operation>): stri
       return 'ended' in result && result.ended > 0 ? 'session.ended' : null
     case 'session.end':
       return 'kind' in result && result.kind === 'ended' ? 'session.ended' : null
+    case 'settle':
+      return operation.lease !== undefined && 'kind' in result && result.kind === 'settled' ? 'lease.issued' : null
+    case 'lease.end':
+      return 'kind' in result && result.kind === 'ended' ? 'lease.revoked' : null
     case 'switch':
       return 'switch.set'
     case 'policy':

@@ -36,10 +36,12 @@ export function reading(house: House, made: Instruments): () => Promise<void> {
 
 async function fromStore(house: House, made: Instruments): Promise<void> {
   const now = house.clock.now()
-  const [unfinished, forPeople, sessions] = await Promise.all([
+  const [unfinished, forPeople, sessions, leases, due] = await Promise.all([
     house.store.unfinished(),
     house.store.calls({ states: ['needs_human'], limit: 10_000 }),
     house.store.sessions({ live_at: now, limit: 10_000 }),
+    house.store.leases({}),
+    house.store.leases({ due_at: now }),
   ])
   const { roles } = house.policy()
   const limits = await Promise.all(
@@ -54,6 +56,8 @@ async function fromStore(house: House, made: Instruments): Promise<void> {
     const oldest = open.reduce((at, { created_at }) => Math.min(at, created_at), now)
     made.oldest.set({ status }, (now - oldest) / 1000)
   }
+  made.leases.set(leases.length)
+  made.leases_due.set(due.length)
   for (const role of roles.keys()) made.sessions.set({ role }, 0)
   for (const { role } of sessions) made.sessions.inc({ role })
   for (const { role, views } of limits) {

@@ -71,6 +71,8 @@ export function instruments(registry: Registry) {
     open: gauge('calls_open', 'Calls that are not settled.', ['status']),
     oldest: gauge('calls_open_oldest_seconds', 'Age of the oldest of them.', ['status']),
     sessions: gauge('sessions_live', 'Sessions that are neither ended nor expired; counted up to 10000.', ['role']),
+    leases: gauge('leases_standing', 'Logins that were given out and are not revoked; counted up to 10000.'),
+    leases_due: gauge('leases_overdue', 'Of those, the ones that must be gone and are not yet.'),
     limit_used: gauge('limit_used', 'Used of a limit that counts by role: calls, or minor units of a currency.', [
       'role',
       'action',

@@ -2,7 +2,7 @@ import { formatAmount } from '../core/money.ts'
 import type { Action, ApprovalLine, Grant, Json, JsonObject, JsonSchema, LimitView, Session } from '../core/types.ts'
 import { standingWants } from '../core/weigh.ts'
 import { questionOf, weighingOf } from './consider.ts'
-import type { ActionView } from './gateway.ts'
+import type { ActionView, RouteView } from './gateway.ts'
 import type { House } from './house.ts'
 import { limitsOf } from './reply.ts'
 
@@ -12,7 +12,7 @@ export async function actionsOf(house: House, session: Session): Promise<ActionV
   const views: ActionView[] = []
   for (const [name, grant] of [...(roles.get(session.role)?.grants ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const action = actions.get(name)
-    if (action === undefined) continue
+    if (action === undefined || action.route !== undefined) continue
     views.push({
       name,
       description: `${action.describe.trim()} ${inWords(grant)}`.trim(),
@@ -20,6 +20,29 @@ export async function actionsOf(house: House, session: Session): Promise<ActionV
       input_schema: action.input,
       output_schema: outputSchema(action),
       example: action.example,
+      limits: await limitsLeft(house, session, action),
+      ...(grant.next.length > 0 ? { next: grant.next } : {}),
+    })
+  }
+  return views
+}
+
+/** The routes of the role of this session, sorted by name. */
+export async function routesOf(house: House, session: Session): Promise<RouteView[]> {
+  const { actions, roles } = house.policy()
+  const views: RouteView[] = []
+  for (const [name, grant] of [...(roles.get(session.role)?.grants ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const action = actions.get(name)
+    if (action?.route === undefined) continue
+    const { allow, headers, request_max } = action.route
+    views.push({
+      name,
+      description: `${action.describe.trim()} ${inWords(grant)}`.trim(),
+      effect: action.effect,
+      at: `/proxy/${name}`,
+      allow: allow.map(({ method, path }) => `${method} ${path}`),
+      headers,
+      request_max,
       limits: await limitsLeft(house, session, action),
       ...(grant.next.length > 0 ? { next: grant.next } : {}),
     })
@@ -88,8 +111,26 @@ function amounts(max: { readonly [unit: string]: number }): string {
     .join(' or ')
 }
 
+/** What a lease is answered with, once. */
+const LOGIN: JsonSchema = {
+  type: 'object',
+  required: ['user', 'password', 'host', 'port', 'database', 'sslmode', 'expires_at'],
+  properties: {
+    user: { type: 'string' },
+    password: { type: 'string' },
+    host: { type: 'string' },
+    port: { type: 'integer' },
+    database: { type: 'string' },
+    sslmode: { enum: ['verify-full', 'disable'] },
+    expires_at: { type: 'string', format: 'date-time', description: 'It ends then, or earlier with the session.' },
+    roles: { type: 'array', items: { type: 'string' } },
+    connections: { type: 'integer', description: 'Connections that it may have open at a time.' },
+  },
+}
+
 /** The allow-list of the answer as a schema: names only, since a backend's types are its own. */
 function outputSchema(action: Action): JsonSchema {
+  if (action.lease !== undefined) return LOGIN
   const properties: { [name: string]: Json } = {}
   for (const path of action.keep) {
     const first = path.split('.')[0]

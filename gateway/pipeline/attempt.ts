@@ -1,9 +1,11 @@
+import type { Attempt, Exchange } from '../../adapters/adapter.ts'
 import { keep } from '../core/redact.ts'
 import type { Call, Json, Outcome } from '../core/types.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { QUEUE_MS } from './execute.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import { lent } from './leases.ts'
 import { permitFrom, renewPermit } from './permit.ts'
 
 /**
@@ -12,9 +14,15 @@ import { permitFrom, renewPermit } from './permit.ts'
  *
  * @returns the call as settled; in doubt it is `unknown`, and resolve.ts goes on.
  */
-export async function attempt(house: House, call: Call, request: Json, begun: number): Promise<Call> {
+export async function attempt(
+  house: House,
+  call: Call,
+  request: Json,
+  begun: number,
+  exchange?: Exchange,
+): Promise<Call> {
   house.step('attempt.begins')
-  const outcome = await sent(house, call, request, begun)
+  const outcome = await sent(house, call, request, begun, exchange)
   house.step('attempt.answered')
   if (outcome === 'revoked' || outcome === 'frozen') return giveUp(house, call, outcome)
   const settled = await settle(house, call, certain(call, outcome))
@@ -22,7 +30,13 @@ export async function attempt(house: House, call: Call, request: Json, begun: nu
   return settled
 }
 
-async function sent(house: House, call: Call, request: Json, begun: number): Promise<Outcome | 'revoked' | 'frozen'> {
+async function sent(
+  house: House,
+  call: Call,
+  request: Json,
+  begun: number,
+  exchange: Exchange | undefined,
+): Promise<Outcome | 'revoked' | 'frozen'> {
   const stamp = { 'Keystay-Call': call.id, 'Keystay-Role': call.role, 'Keystay-Session': call.session }
   let from = begun
   // An old permit (a slow secret, a pause) is renewed; a connection that is up by then makes the second try quick.
@@ -34,6 +48,8 @@ async function sent(house: House, call: Call, request: Json, begun: number): Pro
       permit,
       stamp,
       policy: call.policy,
+      ...(exchange === undefined ? {} : { exchange }),
+      ...(call.effect === 'lease' ? { note: (noted) => note(house, call, noted) } : {}),
     })
     if (outcome.kind !== 'not_sent' || outcome.code !== 'permit') return outcome
     from = house.clock.monotonic()
@@ -42,6 +58,14 @@ async function sent(house: House, call: Call, request: Json, begun: number): Pro
     if (ended !== null) return { kind: 'not_sent', reason: NOT_SENT[ended], code: 'backend_unavailable' }
   }
   return { kind: 'not_sent', reason: 'the gateway was too busy to send it in time', code: 'backend_unavailable' }
+}
+
+/** @throws where it is not kept, or this attempt is over: then no vault may make anything. */
+async function note(house: House, call: Call, noted: Parameters<NonNullable<Attempt['note']>>[0]): Promise<void> {
+  const operation = { op: 'lease.note', call: call.id, attempt: call.attempt, ...noted } as const
+  const { kind } = await house.store.write(operation)
+  house.step('lease.noted')
+  if (kind !== 'noted') throw new Error('another process has taken the call over')
 }
 
 const NOT_SENT = {
@@ -56,10 +80,19 @@ function whyNot(error: unknown): 'unasked' {
   throw error
 }
 
-/** A read that failed changed nothing: it is not in doubt. */
+/** A read that failed changed nothing: it is not in doubt. A stream never is: it settles as it ended. */
 function certain(call: Call, outcome: Outcome): Outcome {
+  if (call.streamed === true) return endOfStream(call, outcome)
   if (call.effect !== 'read' || outcome.kind !== 'unknown') return outcome
   return { kind: 'not_sent', reason: outcome.reason, code: 'backend_unavailable' }
+}
+
+function endOfStream(call: Call, outcome: Outcome): Outcome {
+  if (outcome.kind === 'unknown') return { ...outcome, kind: 'broken', by: 'gateway', answered: false, output: null }
+  const status = outcome.kind === 'broken' && outcome.answered ? outcome.evidence['status'] : undefined
+  // A whole answer to a read is a no, whatever number it has: nothing changed.
+  if (call.effect !== 'read' || outcome.kind !== 'broken' || typeof status !== 'number') return outcome
+  return { kind: 'refused', status, message: outcome.reason, evidence: outcome.evidence, output: outcome.output }
 }
 
 /** No byte left: the session was revoked, or people froze it, before the first one. */
@@ -72,15 +105,23 @@ async function giveUp(house: House, call: Call, why: 'revoked' | 'frozen'): Prom
   return 'call' in result ? announce(house, result.call) : call
 }
 
-async function settle(house: House, call: Call, outcome: Outcome): Promise<Call> {
+async function settle(house: House, call: Call, answered: Outcome): Promise<Call> {
   const action = house.policy().actions.get(call.action)
+  const { outcome, login, lease } = lent(house, call, answered)
   const clean = scrubbed(house, outcome)
   // The action left the policy while it ran: what may be shown of the answer nobody says any more.
-  const output = clean.kind === 'done' ? JSON.stringify(keep(clean.output, action?.keep ?? [])) : null
+  const answer = 'output' in clean && clean.output !== undefined ? clean.output : null
+  const kept = call.streamed === true ? answer : clean.kind === 'done' ? keep(answer, action?.keep ?? []) : null
+  const output = lease === undefined && (clean.kind === 'done' || kept !== null) ? JSON.stringify(kept) : null
   const replay_ms = action?.replay_ms ?? 0
-  const bare: Outcome = clean.kind === 'done' ? { ...clean, output: null } : clean
-  const operation = { op: 'settle', call: call.id, attempt: call.attempt, outcome: bare, output, replay_ms } as const
+  const bare: Outcome = 'output' in clean ? { ...clean, output: null } : clean
+  const settles = { op: 'settle', call: call.id, attempt: call.attempt, outcome: bare, output, replay_ms } as const
+  const operation = lease === undefined ? settles : { ...settles, lease }
   const result = await persist(house, () => house.store.write(operation))
+  // From here on it has an owner who sees to its end; only now anybody may have it.
+  if (login !== null && result.kind === 'settled') {
+    house.leases.give(call.id, { ...login, expires_at: result.call.evidence['expires_at'] ?? null })
+  }
   return 'call' in result ? announce(house, result.call, result.kind === 'settled' ? output : null) : call
 }
 

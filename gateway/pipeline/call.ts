@@ -1,5 +1,7 @@
 import canonicalize from 'canonicalize'
+import type { Exchange } from '../../adapters/adapter.ts'
 import { Problem } from '../core/problem.ts'
+import { isListed, listedInWords } from '../core/route.ts'
 import type { Admit, Admitted } from '../core/operations.ts'
 import type { JsonObject, Session } from '../core/types.ts'
 import type { Asked } from './asked.ts'
@@ -12,12 +14,15 @@ import type { CallRequest, Reply } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { newId } from './ids.ts'
+import { invalid, invalidMembers } from './invalid.ts'
+import { boundBefore, boundTo, joinOf } from './join.ts'
 import { inPlace, Shed } from './places.ts'
 import { refuse, repeat } from './refuse.ts'
 import type { Known } from './refuse.ts'
 import { replyFor } from './reply.ts'
 import { refuseWhileRestored } from './restore.ts'
 import { start } from './start.ts'
+import { inHand } from './take.ts'
 import { waited } from './wait.ts'
 
 /**
@@ -34,31 +39,41 @@ export async function call(house: House, session: Session, request: CallRequest)
   const asked: Asked = { id: newId(house, 'call'), session, request, policy }
   const action = policy.actions.get(request.action)
   const grant = policy.roles.get(session.role)?.grants.get(request.action)
-  if (action === undefined || grant === undefined) {
+  // A route is none of the actions that a door with whole inputs has, and the other way round.
+  const elsewhere = (action?.route === undefined) !== (request.exchange === undefined)
+  if (action === undefined || grant === undefined || elsewhere) {
     const detail = `The role ${session.role} has no action of this name. Its list of actions says what it has.`
     return refuse(house, asked, { code: 'not_granted', detail, because: [] })
   }
   const key = action.effect === 'read' || request.dry_run === true ? null : request.key
-  if (key === '' || (key === null && action.effect !== 'read' && request.dry_run !== true)) {
+  const keyless = action.effect === 'read' || request.dry_run === true || request.unnamed !== undefined
+  if (key === '' || (key === null && !keyless)) {
     throw new Problem('key_required', `${action.name} acts: send an Idempotency-Key that names this one effect.`)
   }
-  const unreadable = request.unreadable ?? []
-  const errors = unreadable.length > 0 ? unreadable : action.validate(request.input)
+  if (action.route !== undefined && !isListed(action.route, request.input)) {
+    const detail = `${action.name} lets nothing through but: ${listedInWords(action.route)}.`
+    return refuse(house, asked, { code: 'not_granted', detail, because: [] }, { action })
+  }
+  const errors = invalid(action, request)
   if (errors.length > 0) {
     const detail = `The input has ${errors.length === 1 ? 'one error' : `${errors.length} errors`}: see errors.`
-    return refuse(house, asked, { code: 'input_invalid', detail, because: [] }, { action, members: { errors } })
+    return refuse(
+      house,
+      asked,
+      { code: 'input_invalid', detail, because: [] },
+      { action, members: invalidMembers(errors) },
+    )
   }
   house.step('call.valid')
   const input = request.input as JsonObject
   const fingerprint = house.store.fingerprint(canonicalize(input) ?? '')
-  const known: Known = { action, input, keyed: { key, fingerprint } }
+  const keyed = { key, fingerprint, ...joinOf(action, request) }
+  const known: Known = { action, input, keyed }
 
   // A bound key answers first, whatever else says no. The deciding transaction looks it up; here only what asks a backend,
   // or turns the call away without asking the ledger, must know before.
-  const lookUp = async () =>
-    key === null ? null : house.store.callByKey(session.principal, session.role, action.name, key)
   const away = house.stopping || house.restored != null || house.places.isFull(action.backend)
-  const bound = away || action.facts.length > 0 ? await lookUp() : null
+  const bound = away || action.facts.length > 0 ? await boundBefore(house, asked, keyed) : null
   if (bound !== null) return repeat(house, asked, bound, fingerprint, known)
   if (house.stopping) throw new Problem('overloaded', 'The gateway is stopping. Nothing was sent and the key is free.')
   if (action.effect !== 'read') refuseWhileRestored(house)
@@ -91,8 +106,7 @@ export async function call(house: House, session: Session, request: CallRequest)
       call: asked.id,
       session: session.id,
       principal: session.principal,
-      key,
-      fingerprint,
+      ...keyed,
       plan,
       facts_until: until,
       bodies: bodiesOf(house, asked.id, { input, question, request: plan.request }),
@@ -101,7 +115,7 @@ export async function call(house: House, session: Session, request: CallRequest)
     const write = () => house.quiet.enter(() => house.store.write(operation))
     const admitted = await inPlace(house.places, plan.backend, write).catch(async (error: unknown) => {
       // Who asked before has an answer also while nothing can be written.
-      const call = await lookUp()
+      const call = await boundTo(house, asked, keyed)
       if (call === null || call.id === asked.id) throw error
       return { kind: 'bound', call, same: call.fingerprint === fingerprint } as const
     })
@@ -132,8 +146,28 @@ async function entered(
       return replyFor(house, announce(house, admitted.call), asked.session, false)
     case 'held':
       return waited(house, asked, announce(house, admitted.call), false)
-    case 'started':
-      start(house, announce(house, admitted.call), admitted.begun, request)
-      return waited(house, asked, admitted.call, false, true)
+    case 'started': {
+      const { call, begun } = admitted
+      const route = known.action?.route
+      const streams = asked.request.exchange !== undefined && route !== undefined
+      if (streams) return streamed(house, asked, admitted, request, { ...asked.request.exchange, route })
+      const begins = (): void => start(house, announce(house, call), begun, request)
+      if (call.effect === 'lease') return inHand(house, asked, call, false, begins)
+      begins()
+      return waited(house, asked, call, false, true)
+    }
   }
+}
+
+/** A stream has nothing to wait for but its own end: the answer is on its way by then, or never began. */
+async function streamed(
+  house: House,
+  { session }: Asked,
+  { call, begun }: Extract<Admitted, { kind: 'started' }>,
+  request: string | null,
+  exchange: Exchange,
+): Promise<Reply> {
+  start(house, announce(house, call), begun, request, exchange)
+  await house.running.get(call.id)
+  return replyFor(house, (await house.store.call(call.id)) ?? call, session, false)
 }

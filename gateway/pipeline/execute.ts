@@ -1,4 +1,4 @@
-import type { Adapter, Attempt, Connection, Secret, SecretSource } from '../../adapters/adapter.ts'
+import type { Adapter, Attempt, Connection, Exchange, Lender, Secret, SecretSource } from '../../adapters/adapter.ts'
 import type { BackendSpec, Json, Outcome, Policy } from '../core/types.ts'
 import { openBreaker } from './breaker.ts'
 import type { Breaker } from './breaker.ts'
@@ -25,6 +25,12 @@ export interface Sending {
   readonly attempt: number
   readonly permit: () => boolean
   readonly stamp: { readonly [name: string]: string }
+  /** What streams, of a route's call. */
+  readonly exchange?: Exchange
+  /** What a vault makes is written down by it first. */
+  readonly note?: Attempt['note']
+  /** It goes also where the backend is left alone, and tells nothing about it: a login that must go does not wait. */
+  readonly aside?: true
   /** Digest of the policy that decided the call: it is sent by that policy's backend, also when another rules by now. */
   readonly policy?: string
 }
@@ -53,8 +59,10 @@ export function openBackends(
   adapters: ReadonlyMap<string, Adapter>,
   secret: SecretSource,
   renew: Renew = () => Promise.resolve(false),
+  lender?: Lender,
 ): OpenBackends {
-  const lines = generations(specs, (spec) => openLine(spec, adapters, secret, renew), closeLine)
+  const open = (spec: BackendSpec): Line => openLine(spec, adapters, { secret, renew, lender })
+  const lines = generations(specs, open, closeLine)
   return {
     isOpen: (name) => lines.find(name)?.breaker.isLeftAlone() === true,
     change: lines.change,
@@ -63,6 +71,7 @@ export function openBackends(
       // The policy changed since the call was written down: nothing can be sent there any more.
       if (line === undefined) return { kind: 'not_sent', reason: `there is no backend ${name} any more` }
       const { breaker } = line
+      if (sending.aside === true) return line.aside(request, sending)
       try {
         return await breaker.fire(request, sending)
       } catch (error) {
@@ -88,12 +97,23 @@ function leftAlone(name: string): Outcome {
 interface Line {
   readonly connection: Connection
   readonly breaker: Breaker<[Json, Sending], Outcome>
+  readonly aside: (request: Json, sending: Sending) => Promise<Outcome>
 }
 
-function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, secret: SecretSource, renew: Renew): Line {
+interface Credentials {
+  readonly secret: SecretSource
+  readonly renew: Renew
+  readonly lender: Lender | undefined
+}
+
+function openLine(
+  spec: BackendSpec,
+  adapters: ReadonlyMap<string, Adapter>,
+  { secret, renew, lender }: Credentials,
+): Line {
   const adapter = adapters.get(spec.adapter)
   if (adapter === undefined) throw new Error(`no adapter ${spec.adapter}`)
-  const connection = adapter.connect(spec, secret)
+  const connection = adapter.connect(spec, secret, lender)
   /** Requests of which no byte has left yet. */
   const waiting = new Set<AbortController>()
   const send = async (request: Json, sending: Sending): Promise<Outcome> => {
@@ -112,6 +132,8 @@ function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, sec
       denied: (shown) => void denied.push(shown),
       stamp: sending.stamp,
       signal: end.signal,
+      ...(sending.exchange === undefined ? {} : { exchange: sending.exchange }),
+      ...(sending.note === undefined ? {} : { note: sending.note }),
     }
     let outcome = await connection.send(request, attempt)
     const [shown] = denied
@@ -131,19 +153,27 @@ function openLine(spec: BackendSpec, adapters: ReadonlyMap<string, Adapter>, sec
   const breaker = openBreaker(spec.breaker, send, () => {
     for (const end of waiting) end.abort()
   })
-  return { connection, breaker }
+  const aside = (request: Json, { call, attempt, permit, stamp }: Sending): Promise<Outcome> => {
+    const notAfter = performance.now() + spec.timeout_ms + QUEUE_MS
+    const { signal } = new AbortController()
+    return connection.send(request, { id: call, number: attempt, notAfter, permit, stamp, signal })
+  }
+  return { connection, breaker, aside }
 }
 
 /**
  * Whether a request whose credential was refused has certainly done nothing, in this and in any earlier attempt: what is
  * in doubt goes again by R7 alone. A read of our own changes nothing in any case.
  */
-function mayGoAgain(outcome: Outcome, { attempt }: Sending): boolean {
+function mayGoAgain(outcome: Outcome, { attempt, exchange }: Sending): boolean {
+  // A stream is there once.
+  if (exchange !== undefined) return false
   return attempt === 0 || (attempt === 1 && (outcome.kind === 'refused' || outcome.kind === 'not_sent'))
 }
 
 /** A refusal is the backend's word. null: of a stale permit or a missing secret the backend knows nothing. */
 function isFailure(outcome: Outcome): boolean | null {
+  if (outcome.kind === 'broken') return outcome.by === 'backend' ? true : null
   if (outcome.kind !== 'not_sent') return outcome.kind === 'unknown'
   return outcome.code === undefined || outcome.code === 'backend_unavailable' ? true : null
 }

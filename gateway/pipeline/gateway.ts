@@ -1,3 +1,4 @@
+import type { Exchange } from '../../adapters/adapter.ts'
 import type { ProblemBody } from '../core/problem.ts'
 import type {
   CallState,
@@ -21,6 +22,8 @@ export interface Gateway {
   policy(): Policy
   /** What the role of this session can do, with schemas and what is left of limits. Sorted by name. */
   actions(session: Session): Promise<ActionView[]>
+  /** The routes of this role, sorted by name: what is asked for as a stream and not as an input. */
+  routes(session: Session): Promise<RouteView[]>
   /**
    * Asks for one action. Answers when the call is settled, held, denied or in doubt, or after `wait_ms` while it still
    * runs; the execution goes on. Unknown and ungranted actions alike are a `not_granted` reply.
@@ -48,7 +51,14 @@ export interface CallRequest {
   /** What the door found wrong with the input's text; it is refused as the schema's errors are. */
   readonly unreadable?: readonly InputError[]
   readonly key: string | null
+  /**
+   * Nobody chose the key (an SDK made it up for this one request), or there is none: an equal call that is open is joined,
+   * and what comes of it is told once (docs/decisions/009).
+   */
+  readonly unnamed?: { /** Who asked has hung up: what came of it is still to be told. */ readonly gone: () => boolean }
   readonly dry_run?: boolean
+  /** Of a route, and only of one: what streams. The reply comes when the stream is over. */
+  readonly exchange?: Omit<Exchange, 'route'>
   /** How long to wait for a running call; for a held one only if `wait_held` is set. */
   readonly wait_ms: number
   readonly wait_held?: boolean
@@ -60,6 +70,8 @@ export interface Reply {
   readonly envelope: Envelope
   /** What a POST says instead of the envelope: denied, refused, rejected, expired, cancelled, not_sent. */
   readonly problem: ProblemBody | null
+  /** What came of it is still to be told to somebody who asked without a key. */
+  readonly owed?: true
 }
 
 /** The one envelope of a call (the public contract). */
@@ -96,6 +108,22 @@ export interface ActionView {
   readonly next?: readonly string[]
 }
 
+export interface RouteView {
+  readonly name: string
+  readonly description: string
+  readonly effect: Effect
+  /** Below it stands the path of the backend. */
+  readonly at: string
+  /** Method and path; `*` is one whole segment. */
+  readonly allow: readonly string[]
+  /** Request headers that pass beside the common ones. */
+  readonly headers: readonly string[]
+  /** Bytes. */
+  readonly request_max: number
+  readonly limits: readonly LimitView[]
+  readonly next?: readonly string[]
+}
+
 export interface PeopleGateway {
   calls(person: Person, filter: PeopleFilter): Promise<{ calls: CallSummary[]; cursor: string | null }>
   /** The same calls for a file, a page at a time; needs the right to export. */
@@ -104,11 +132,18 @@ export interface PeopleGateway {
   approve(person: Person, id: string, card: string): Promise<CallStory>
   reject(person: Person, id: string, reason: string): Promise<CallStory>
   settle(person: Person, id: string, outcome: 'done' | 'refused', reason: string): Promise<CallStory>
-  sessions(person: Person, filter: { role?: string; live?: boolean }): Promise<SessionView[]>
-  revoke(person: Person, id: string): Promise<SessionView>
+  /** Newest first, after `before`, 100 when `limit` is not said. `person`: the workload, or whom it acts for. */
+  sessions(
+    person: Person,
+    filter: { role?: string; live?: boolean; person?: string; before?: string; limit?: number },
+  ): Promise<SessionView[]>
+  /** @param why what the entry keeps. */
+  revoke(person: Person, id: string, why?: string): Promise<SessionView>
   limits(person: Person): Promise<JsonObject[]>
   setSwitch(person: Person, name: string, on: boolean, reason: string): Promise<JsonObject>
   policy(person: Person): Promise<JsonObject>
+  /** What `people:` lets this person do. */
+  rights(person: Person): { readonly [right in 'view' | 'freeze' | 'settle' | 'export']: boolean }
   /** Whether the ledger was restored and waits for people. */
   restore(person: Person): Promise<JsonObject>
   acceptRestore(person: Person, reason: string): Promise<JsonObject>
@@ -152,6 +187,8 @@ export interface CallExport {
   readonly detail: string | null
   readonly evidence: JsonObject
   readonly entry: string
+  /** The person whom the agent acts for, or null. */
+  readonly acting_for: string | null
 }
 
 export interface CallSummary {

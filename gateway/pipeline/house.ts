@@ -2,6 +2,7 @@ import type { Call, Json, JsonObject, Policy } from '../core/types.ts'
 import type { Store } from '../store/store.ts'
 import type { Changes } from './changes.ts'
 import type { Backends } from './execute.ts'
+import type { Leases } from './leases.ts'
 import type { Places } from './places.ts'
 import type { Quiet } from './quiet.ts'
 import type { Restored } from './restore.ts'
@@ -26,6 +27,7 @@ export interface House {
   readonly places: Places
   /** Requests that wait for a call to change, by its backend. */
   readonly waits: Places
+  readonly leases: Leases
   /** Calls whose attempt or resolution this process owns, with the end of it. */
   readonly running: Map<string, Promise<unknown>>
   readonly adminUrl: () => string

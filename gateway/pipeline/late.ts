@@ -12,6 +12,13 @@ export function late(house: House, operation: Operation, result: ResultOf<Operat
   if (!('call' in result)) return
   const call = announce(house, result.call)
   house.log('the ledger answered too late', { operation: operation.op, call: call.id })
+  // It was the telling of what came of the call, and nobody heard it.
+  const told = operation.op === 'hand_out' && operation.back !== true && result.kind === 'marked'
+  if (told || 'handed' in result) {
+    persist(house, () => house.store.write({ op: 'hand_out', call: call.id, back: true })).catch((error: unknown) =>
+      house.log('what came of a call will not be told again', { call: call.id, error: String(error) }),
+    )
+  }
   // A further attempt is settled by resolve.ts, which goes on from what the ledger says.
   if (result.kind !== 'started' || operation.op === 'start') return
   const outcome = { kind: 'not_sent', reason: 'the ledger answered too late' } as const

@@ -1,10 +1,11 @@
 import { Problem } from '../core/problem.ts'
 import type { Call, Session } from '../core/types.ts'
-import { actionsOf } from './actions.ts'
+import { actionsOf, routesOf } from './actions.ts'
 import { call } from './call.ts'
 import type { Gateway } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import { told } from './join.ts'
 import { peopleGateway, statesOf } from './people.ts'
 import { endSessionsWithoutRole, recover } from './recover.ts'
 import { refusedRequests } from './refused-requests.ts'
@@ -50,7 +51,8 @@ function gatewayOf(house: House, count: (code: string, source: string) => void):
   return {
     policy: house.policy,
     actions: (session) => actionsOf(house, session),
-    call: (session, request) => call(house, session, request),
+    routes: (session) => routesOf(house, session),
+    call: async (session, request) => told(house, request, await call(house, session, request)),
     async show(session, id, wait_ms) {
       const found = await own(session, id)
       const request = { action: found.action, input: {}, key: null, wait_ms, wait_held: true }

@@ -11,7 +11,7 @@ import type { House } from './house.ts'
 import { decimalOf, matcher } from './matches.ts'
 import { limitsOf, statusOf } from './reply.ts'
 import { acceptRestore, restoreView } from './restore.ts'
-import { mayOrRefuse } from './rights.ts'
+import { mayOrRefuse, rightsOf } from './rights.ts'
 
 /** What people may see and decide. */
 export function peopleGateway(house: House): PeopleGateway {
@@ -35,13 +35,20 @@ export function peopleGateway(house: House): PeopleGateway {
       storyOf(house, await settleByPerson(house, person, id, outcome, reason)),
     async sessions(person, filter) {
       await mayOrRefuse(house, person, 'view', 'see sessions')
-      const live = filter.live === true ? { live_at: house.clock.now() } : {}
-      const rows = await house.store.sessions({ ...live, ...(filter.role === undefined ? {} : { role: filter.role }) })
+      const { live, ...rest } = filter
+      const rows = await house.store.sessions({ ...rest, ...(live === true ? { live_at: house.clock.now() } : {}) })
       return rows.map(sessionView)
     },
-    async revoke(person, id) {
+    async revoke(person, id, why) {
       await mayOrRefuse(house, person, 'freeze', 'revoke a session')
-      const ended = await house.store.write({ op: 'session.end', session: id, reason: 'revoked', by: person.id })
+      const said = why === undefined ? {} : { why }
+      const ended = await house.store.write({
+        op: 'session.end',
+        session: id,
+        reason: 'revoked',
+        by: person.id,
+        ...said,
+      })
       if (ended.kind === 'no_such_session') throw new Problem('no_such_call', 'There is no such session.')
       if (ended.kind === 'ended') for (const call of ended.cancelled) announce(house, call)
       return sessionView(ended.session)
@@ -68,6 +75,7 @@ export function peopleGateway(house: House): PeopleGateway {
       return restoreView(house)
     },
     acceptRestore: (person, reason) => acceptRestore(house, person, reason),
+    rights: (person) => rightsOf(house, person),
     async policy(person) {
       await mayOrRefuse(house, person, 'view', 'see the policy')
       const { digest, texts, roles, actions } = house.policy()
@@ -77,6 +85,7 @@ export function peopleGateway(house: House): PeopleGateway {
         actions: [...actions.keys()],
         invalid: house.invalidPolicy?.() ?? null,
         files: texts.map(({ path, text }) => ({ path, text })),
+        switches: await switchPositions(house),
       }
     },
   }
@@ -150,6 +159,7 @@ function exportOf(call: Call): CallExport {
     detail,
     evidence,
     entry,
+    acting_for: actingForOf(call.principal),
   }
 }
 
@@ -204,6 +214,14 @@ function sessionView(row: SessionRow): SessionView {
     ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
     ended_reason: row.ended_reason,
   }
+}
+
+/** What people have set, and why. */
+async function switchPositions(house: House): Promise<JsonObject[]> {
+  const { positions } = await house.store.switchesNow()
+  return Object.entries(positions).map(([name, { on, reason, person, at }]) => {
+    return { name, on, reason, person, at: new Date(at).toISOString() }
+  })
 }
 
 /** `all`, `role:R`, `action:A`, and the switches of the policy. */

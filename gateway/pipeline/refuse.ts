@@ -2,14 +2,15 @@ import canonicalize from 'canonicalize'
 import type { Admit } from '../core/operations.ts'
 import { Problem } from '../core/problem.ts'
 import type { ProblemMembers } from '../core/problem.ts'
-import type { Action, Because, Call, JsonObject, Plan } from '../core/types.ts'
-import { attemptsWant } from '../core/weigh.ts'
+import type { Action, Call, JsonObject } from '../core/types.ts'
 import type { Asked } from './asked.ts'
-import { bodiesOf, questionOf, weighingOf } from './consider.ts'
+import { bodiesOf } from './consider.ts'
 import type { Reply } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import type { Keyed } from './join.ts'
 import { replyFor } from './reply.ts'
+import { unplanned } from './unplanned.ts'
 import { waited } from './wait.ts'
 
 export type Refusal = NonNullable<Admit['refuse']>
@@ -20,7 +21,7 @@ export interface Known {
   /** Set once it was validated; what never was is not kept. */
   readonly input?: JsonObject
   /** Set: if the key came to name a call meanwhile, that call's state is the answer. */
-  readonly keyed?: { readonly key: string | null; readonly fingerprint: string }
+  readonly keyed?: Keyed
   readonly members?: ProblemMembers
 }
 
@@ -34,8 +35,7 @@ export async function refuse(house: House, asked: Asked, refusal: Refusal, known
     call: id,
     session: session.id,
     principal: session.principal,
-    key: keyed?.key ?? null,
-    fingerprint: keyed?.fingerprint ?? '',
+    ...(keyed ?? { key: null, fingerprint: '' }),
     plan,
     facts_until: null,
     bodies: bodiesOf(house, id, { input: input ?? null }),
@@ -80,43 +80,4 @@ async function differing(house: House, bound: Call, input: JsonObject): Promise<
   const before = JSON.parse(kept) as JsonObject
   const names = new Set([...Object.keys(before), ...Object.keys(input)])
   return [...names].filter((name) => canonicalize(before[name]) !== canonicalize(input[name])).sort()
-}
-
-/** A plan for what could not be weighed: it wants nothing and is only the refusal's frame. */
-export function unplanned(
-  house: House,
-  asked: Pick<Asked, 'id' | 'session' | 'policy'> & { readonly request: { readonly action: string } },
-  action: Action | null,
-  version: number,
-  deny: readonly Because[] = [],
-): Plan {
-  const { session, policy, request } = asked
-  const grant = policy.roles.get(session.role)?.grants.get(request.action)
-  const weighing = weighingOf(house, { version, positions: {} })
-  const question = questionOf(
-    house,
-    policy,
-    { version, positions: {} },
-    { id: asked.id, session, action: request.action, input: {} },
-  )
-  const attempts = attemptsWant(grant ?? { action: '*', attempts: 300 }, question, weighing)
-  return {
-    policy: policy.digest,
-    switches: version,
-    action: /^[a-z0-9][a-z0-9._-]{0,99}$/i.test(request.action) ? request.action : '(unreadable)',
-    role: session.role,
-    effect: action?.effect ?? 'read',
-    backend: action?.backend ?? '',
-    cost: null,
-    summary: action?.name ?? '',
-    request: null,
-    want: [],
-    need: [],
-    deny,
-    reported: [],
-    attempts,
-    holds: { ...attempts, kind: 'holds', amount: 0, max: null },
-    next: grant?.next ?? [],
-    barred: { persons: [], groups: [] },
-  }
 }

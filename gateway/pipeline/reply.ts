@@ -1,4 +1,6 @@
 import { viewOf } from '../core/admit.ts'
+import { isOwed } from '../core/join.ts'
+import { keep } from '../core/redact.ts'
 import { PROBLEMS, problemBody } from '../core/problem.ts'
 import type { Code, ProblemBody, ProblemMembers } from '../core/problem.ts'
 import type { Call, CallState, CallStatus, Json, JsonObject, LimitView, Want } from '../core/types.ts'
@@ -49,7 +51,7 @@ export async function replyFor(
       : {}),
     ...(problem === null ? {} : { problem }),
   }
-  return { replayed, envelope, problem }
+  return { replayed, envelope, problem, ...(isOwed(call) ? { owed: true } : {}) }
 }
 
 /** The link into the backend's own log, and who let it go. */
@@ -63,11 +65,23 @@ async function outputOf(
   now: number,
   kept: string | null,
 ): Promise<{ output?: Json; output_gone?: true }> {
-  if (call.state !== 'done') return {}
+  if (call.state !== 'done' && !(call.state === 'refused' && call.streamed === true)) return {}
   if (call.replay_until !== null && call.replay_until <= now) return { output_gone: true }
   const output = kept ?? (await house.store.bodies(call.id))?.output ?? null
   // Found done by a recheck or by people: there never was an answer to keep.
-  return output === null ? { output_gone: true } : { output: JSON.parse(output) as Json }
+  if (output === null) return { output_gone: true }
+  const whole = JSON.parse(output) as Json
+  return { output: call.streamed === true ? withoutBodies(whole) : whole }
+}
+
+/** What was recorded of a stream is for people: its agent has had it, and a repeat is told how much and which. */
+function withoutBodies(output: Json): Json {
+  return keep(output, [
+    'outcome',
+    'status',
+    'reason',
+    ...['request', 'response'].flatMap((at) => [`${at}.bytes`, `${at}.digest`]),
+  ])
 }
 
 /** What is left of each limit that has a maximum. */
@@ -77,8 +91,15 @@ export async function limitsOf(house: House, wants: readonly Want[], now: number
   return shown.flatMap((want) => viewOf(want, states.get(want.limit) ?? { held: 0, buckets: new Map() }, now) ?? [])
 }
 
+const GIVEN =
+  'The login was answered once, to the request that made it, and is kept nowhere. Ask for another under a new key.'
+
 /** When to come back to something that ends when other calls do. Seconds. */
 const RETRY_S = 5
+/** A read that failed harms nobody when it is asked again; whoever is told to come back is told when. */
+const AGAIN = { retry: 'after', retry_after: RETRY_S } as const
+/** People freeze for minutes at least. */
+const FROZEN_S = 60
 
 /** What a POST says instead of the envelope; null for what goes on or went well. */
 export function problemOf(call: Call, now: number, extra: ProblemMembers = {}): ProblemBody | null {
@@ -92,20 +113,20 @@ export function problemOf(call: Call, now: number, extra: ProblemMembers = {}): 
       const next = call.next.length > 0 ? { next: call.next } : {}
       const resets = call.retry_at === null ? {} : { resets_at: new Date(call.retry_at).toISOString() }
       const later: ProblemMembers = 'retry_after' in wait ? { retry: 'after', ...wait, ...resets } : {}
-      const read: ProblemMembers =
-        PROBLEMS[call.code as Code].status === 503 && call.effect === 'read' ? { retry: 'after' } : {}
-      return problemBody(call.code as Code, detail, { ...common, ...lines, ...next, ...read, ...later })
+      const read: ProblemMembers = PROBLEMS[call.code as Code].status === 503 && call.effect === 'read' ? AGAIN : {}
+      const frozen = call.code === 'frozen' ? { retry_after: FROZEN_S } : {}
+      return problemBody(call.code as Code, detail, { ...common, ...lines, ...next, ...frozen, ...read, ...later })
     }
     case 'refused':
       return problemBody('backend_refused', detail, {
         ...common,
+        ...(call.effect === 'read' ? AGAIN : {}),
         ...wait,
-        ...(call.effect === 'read' ? { retry: 'after' } : {}),
       })
     case 'not_sent':
       return problemBody(call.code as Code, `${detail}. Nothing was sent and the key is free.`, {
         ...common,
-        ...(call.effect === 'read' ? { retry: 'after' } : {}),
+        ...(call.effect === 'read' ? AGAIN : {}),
       })
     case 'rejected':
     case 'expired':
@@ -116,7 +137,15 @@ export function problemOf(call: Call, now: number, extra: ProblemMembers = {}): 
     case 'executing':
     case 'unknown':
     case 'needs_human':
-    case 'done':
       return null
+    case 'done':
+      if (call.effect === 'lease') return problemBody('lease_already_given', GIVEN, common)
+      if (call.evidence['broken'] === undefined) return null
+      if (call.evidence['too_large'] === true)
+        return problemBody('too_large', `${detail}; it was cut off there.`, common)
+      return problemBody('exchange_broken', `${detail}. Whether it had an effect is not known.`, {
+        ...common,
+        ...(call.effect === 'read' ? AGAIN : {}),
+      })
   }
 }

@@ -1,6 +1,7 @@
 import type { Call, Json, JsonObject, Lookup, Policy, Question, Scope } from '../core/types.ts'
 import { scopeOf } from '../core/scope.ts'
 import { attempt, persist } from './attempt.ts'
+import { resolveLease } from './doubt.ts'
 import { timeoutOf } from './execute.ts'
 import { ask } from './gather.ts'
 import { announce } from './house.ts'
@@ -23,6 +24,7 @@ const LOOK_AGAIN_MS = 500
  * once another process owns the call, it is no longer ours to resolve.
  */
 export async function resolve(house: House, doubtful: Call, whose: 'own' | 'found'): Promise<void> {
+  if (doubtful.effect === 'lease') return void (await resolveLease(house, doubtful, whose))
   let call = doubtful
   let left = ATTEMPTS_MAX - (whose === 'own' ? 1 : 0)
   for (let turn = 0; call.state === 'unknown' && call.owner === house.store.owner && !house.stopping; turn++) {

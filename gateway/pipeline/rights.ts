@@ -4,6 +4,13 @@ import type { House } from './house.ts'
 
 export type Right = 'view' | 'freeze' | 'settle' | 'export'
 
+/** Each right, and whether this person has it now. */
+export function rightsOf(house: House, person: Person): { readonly [right in Right]: boolean } {
+  const { people } = house.policy()
+  const has = (right: Right): boolean => people[right].some((group) => person.groups.includes(group))
+  return { view: has('view'), freeze: has('freeze'), settle: has('settle'), export: has('export') }
+}
+
 /** What a person may do comes from `people:` in identity.yaml. @throws Problem not_eligible; the refused click is an entry. */
 export async function mayOrRefuse(house: House, person: Person, right: Right, what: string): Promise<void> {
   const groups = house.policy().people[right]

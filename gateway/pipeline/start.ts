@@ -1,3 +1,4 @@
+import type { Exchange } from '../../adapters/adapter.ts'
 import type { Call, Json } from '../core/types.ts'
 import { attempt, persist } from './attempt.ts'
 import { announce } from './house.ts'
@@ -8,11 +9,12 @@ import { resolve } from './resolve.ts'
  * The second half of a call. This process owns the call from here on, whoever waits for it.
  *
  * @param request as it was recorded, JSON.
+ * @param exchange what streams, of a route's call.
  */
-export function start(house: House, started: Call, begun: number, request: string | null): void {
+export function start(house: House, started: Call, begun: number, request: string | null, exchange?: Exchange): void {
   own(house, started.id, () =>
     placed(house, started, async () => {
-      const after = await attempt(house, started, JSON.parse(request ?? 'null') as Json, begun)
+      const after = await attempt(house, started, JSON.parse(request ?? 'null') as Json, begun, exchange)
       if (after.state === 'unknown') await resolve(house, after, 'own')
     }),
   )

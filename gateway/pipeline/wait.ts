@@ -1,47 +1,25 @@
 import type { Call } from '../core/types.ts'
-import type { Asked } from './asked.ts'
 import type { Reply } from './gateway.ts'
+import { hear, isMine } from './hear.ts'
+import type { Waiting } from './hear.ts'
 import type { House } from './house.ts'
-import { isSettled, replyFor } from './reply.ts'
+import { replyFor } from './reply.ts'
+import { take } from './take.ts'
 
 /**
- * Waits as long as the door allows; the execution goes on whatever the door does.
+ * The call as it stands after so long a wait as the door allows. A lease that people have let go is made now, where the
+ * agent that it is for is the one who asks.
  *
  * @param begun started in this very turn: only its own end can change it, and that is heard.
  */
 export async function waited(
   house: House,
-  asked: Pick<Asked, 'session' | 'request'>,
+  asked: Waiting,
   call: Call,
   replayed: boolean,
   begun = false,
 ): Promise<Reply> {
-  const { wait_ms, wait_held = false } = asked.request
-  const enough = (now: Call): boolean =>
-    isSettled(now) || now.state === 'needs_human' || (!wait_held && now.state === 'held')
-  if (enough(call) || wait_ms <= 0) return replyFor(house, call, asked.session, replayed)
-  // The wait is a courtesy: where too many have it already, the state as it stands is the answer.
-  const leave = house.waits.take(call.state === 'held' ? '(people)' : call.backend)
-  if (leave === null) return replyFor(house, call, asked.session, replayed)
-  return waitedIn(house, asked, call, replayed, enough, begun).finally(leave)
-}
-
-async function waitedIn(
-  house: House,
-  asked: Pick<Asked, 'session' | 'request'>,
-  call: Call,
-  replayed: boolean,
-  enough: (call: Call) => boolean,
-  begun: boolean,
-): Promise<Reply> {
-  const hears = house.changes.wait(call.id, asked.request.wait_ms, enough)
-  // It may have changed between the read and the wait.
-  const now = begun ? null : await house.store.call(call.id)
-  if (now !== null && enough(now)) {
-    house.changes.tell(now)
-    return replyFor(house, now, asked.session, replayed)
-  }
-  const heard = await hears
-  if (heard !== null) return replyFor(house, heard.call, asked.session, replayed, {}, heard.output)
-  return replyFor(house, (await house.store.call(call.id)) ?? call, asked.session, replayed)
+  const heard = await hear(house, asked, call, begun)
+  if (isMine(asked, heard.call)) return take(house, asked, heard.call, replayed)
+  return replyFor(house, heard.call, asked.session, replayed, {}, heard.output)
 }

@@ -1,6 +1,7 @@
 import { adopt } from './start.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import { tend } from './tend.ts'
 
 /** How often it is looked after what nobody sees to. */
 const EVERY_MS = 500
@@ -17,6 +18,7 @@ export function watch(house: House, every_ms = EVERY_MS): () => void {
   const look = async (): Promise<void> => {
     await endHolds(house)
     await takeUp(house)
+    await tend(house)
     if (house.store.shared) await tellWaiting(house, house.changes.waiting())
   }
   const timer = setInterval(() => {
@@ -27,6 +29,9 @@ export function watch(house: House, every_ms = EVERY_MS): () => void {
       .finally(() => (busy = false))
   }, every_ms)
   timer.unref()
+  house.leases.onHurry(() => {
+    if (!house.stopping) tend(house).catch(() => {})
+  })
   house.store.onChanged((calls) => {
     const waiting = new Set(house.changes.waiting())
     // A notice that is lost is made good within half a second.

@@ -1,3 +1,5 @@
+import { unescape } from './unescape.ts'
+
 /** Shorter values would be found by chance, and would blacken half of every answer. */
 export const LENGTH_MIN = 8
 const TAIL = 4
@@ -25,6 +27,10 @@ export function formsOf(value: string): readonly Form[] {
   const bytes = Buffer.from(value)
   const hex = bytes.toString('hex')
   const texts = [value, value.replaceAll(' ', '+'), hex, hex.toUpperCase()]
+  // what is an escape in the value itself (%2F in a password) is undone with those around it
+  for (let plain = unescape(value)?.text; plain !== undefined; plain = unescape(plain)?.text) {
+    if (plain.length >= LENGTH_MIN) texts.push(plain)
+  }
   // an escape of a byte is read as one character, so beyond ASCII a value is also its bytes
   if (bytes.length !== value.length) texts.push(bytes.toString('latin1'))
   const plain = [...new Set(texts)].map((text): Form => ({ text, sharesBefore: false, sharesAfter: false }))

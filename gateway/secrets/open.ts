@@ -1,4 +1,5 @@
 import { Secret, SecretUnavailable } from '../../adapters/adapter.ts'
+import type { Lender } from '../../adapters/adapter.ts'
 import type { SecretRef } from '../core/types.ts'
 import { keep } from './document.ts'
 import type { Kept, SecretEvent } from './document.ts'
@@ -6,12 +7,12 @@ import { looksLive } from './live.ts'
 import { createScrubber } from './scrub.ts'
 import type { Scrubber } from './scrub.ts'
 import type { Source } from './sources.ts'
-import { placeOf, sourcesOf } from './spec.ts'
+import { lenderOf, placeOf, sourcesOf } from './spec.ts'
 
 export type { SecretEvent } from './document.ts'
 
 /** The credentials of this process. Values live in memory only. */
-export interface Secrets {
+export interface Secrets extends Lender {
   /**
    * What is in memory within its lifetime, else from its source; one fetch in flight per document, however many ask.
    * Refs of one document that are asked in one turn are of one fetch. Rejects with SecretUnavailable, whose message holds
@@ -122,6 +123,24 @@ export async function openSecrets(spec: string, options: SecretOptions): Promise
       const documents = (source: Source) =>
         new Set(places.filter((found) => found.source === source).map(({ document }) => document))
       await Promise.allSettled([...sources.values()].map(async (source) => source.keep?.(documents(source))))
+    },
+    async lend(ref, asked) {
+      try {
+        const { source, name } = lenderOf(sources, ref)
+        if (closed) throw new Error('the gateway is stopping')
+        return await source.lend(name, asked)
+      } catch (error) {
+        return {
+          kind: 'not_sent',
+          code: 'secret_unavailable',
+          reason: `${ref}: ${scrub.text((error as Error).message)}`,
+        }
+      }
+    },
+    async takeBack(ref, handle) {
+      const { source, name } = lenderOf(sources, ref)
+      if (closed) throw new Error('the gateway is stopping')
+      await source.takeBack(name, handle)
     },
     scrub,
     async close() {

@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path'
+import type { Lender, Lending } from '../../adapters/adapter.ts'
 import { findAgeIdentity, readAgeFile } from './age-file.ts'
 import type { AgeEntries } from './age-file.ts'
 import { readSecretFile } from './mounted-file.ts'
@@ -19,6 +20,9 @@ export interface Source {
   fetch(document: string, anew: boolean): Promise<Document>
   /** Asked once at the start, so that a wrong path or identity is found by the operator and not by the first call. */
   check?(): Promise<unknown>
+  /** Where logins are made for others than us; see Lender. @throws Error for a document that is none */
+  lend?(document: string, asked: Lending): ReturnType<Lender['lend']>
+  takeBack?(document: string, handle: string): Promise<void>
   /** Looks at what runs out. Called about once a second; never rejects. */
   look?(): void
   /** Only these are needed from now on. */

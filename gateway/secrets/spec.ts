@@ -45,6 +45,19 @@ interface Place {
   readonly field: string
 }
 
+/** Whoever makes logins under this ref, which names no field. @throws Error */
+export function lenderOf(
+  sources: ReadonlyMap<string, Source>,
+  ref: SecretRef,
+): { readonly source: Required<Pick<Source, 'lend' | 'takeBack'>>; readonly name: string } {
+  const [, scheme = '', name = ''] = /^([a-z][a-z0-9]*):\/\/(.+)$/s.exec(ref) ?? []
+  const source = sources.get(scheme)
+  if (source === undefined) throw new Error(`no ${scheme}: source is open (--secrets)`)
+  const { lend, takeBack } = source
+  if (lend === undefined || takeBack === undefined) throw new Error(`${scheme}: makes no logins`)
+  return { source: { lend, takeBack }, name }
+}
+
 /** A ref that cannot be followed is a place too: whoever asks there hears why, and it is told like any failure. */
 export function placeOf(sources: ReadonlyMap<string, Source>, ref: SecretRef): Place {
   try {

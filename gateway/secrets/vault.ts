@@ -4,6 +4,7 @@ import { splitField } from './sources.ts'
 import type { Document, Source } from './sources.ts'
 import { refusalOf } from './vault-answer.ts'
 import { openLeases } from './vault-leases.ts'
+import { openLending } from './vault-lend.ts'
 import { certificatesOf, loginOf } from './vault-login.ts'
 import { openTokens } from './vault-token.ts'
 import type { Token } from './vault-token.ts'
@@ -17,11 +18,13 @@ export interface VaultParts {
   readonly ask_ms: number | undefined
 }
 
+export type Body = { readonly [name: string]: string | boolean | { readonly [name: string]: string } }
+
 /** Asks with a token that lives; paths are without `/v1`. */
 export type Ask = (
   method: 'GET' | 'POST',
   path: string,
-  body?: { readonly [name: string]: string },
+  body?: Body,
 ) => Promise<{ readonly answer: Answer; readonly token: Token }>
 
 /**
@@ -35,12 +38,7 @@ export type Ask = (
 export function vaultSource(url: string, { environment, now, hide, ask_ms }: VaultParts): Source {
   const line = openLine('Vault', url, { ca: certificatesOf(environment), ask_ms })
   const namespace = namespaceOf(environment)
-  const send = (
-    method: 'GET' | 'POST',
-    path: string,
-    token: string | null,
-    body?: { readonly [name: string]: string },
-  ): Promise<Answer> =>
+  const send = (method: 'GET' | 'POST', path: string, token: string | null, body?: Body): Promise<Answer> =>
     line.ask({
       method,
       path: `/v1/${path}`,
@@ -64,6 +62,7 @@ export function vaultSource(url: string, { environment, now, hide, ask_ms }: Vau
     return { answer: await send(method, path, next.value, body), token: next }
   }
   const leases = openLeases({ ask, now, current: tokens.current })
+  const lending = openLending({ ask, send, hide, tokenRole: tokenRoleOf(environment) })
   // two fields of one secret that are asked together share one answer
   const reading = new Map<string, Promise<Document>>()
 
@@ -85,6 +84,8 @@ export function vaultSource(url: string, { environment, now, hide, ask_ms }: Vau
       reading.set(document, read)
       return read.finally(() => reading.delete(document))
     },
+    lend: (document, asked) => lending.lend(credsOf(document), asked),
+    takeBack: (document, handle) => lending.takeBack(document, handle),
     look: tokens.look,
     keep: leases.keep,
     async close() {
@@ -116,6 +117,20 @@ function placeOf(document: string): { mount: string; segments: readonly string[]
     throw new Error('that is no path of Vault: vault://MOUNT/PATH#FIELD, of letters, digits and _ . ~ @ = : -')
   }
   return { mount: mounts.join('/'), segments }
+}
+
+/** @throws Error for what makes no logins */
+function credsOf(document: string): string {
+  const { mount, segments } = placeOf(document)
+  if (segments[0] !== 'creds' || segments.length !== 2) throw new Error('that is no vault://MOUNT/creds/ROLE')
+  return `${mount}/${segments.join('/')}`
+}
+
+function tokenRoleOf(environment: NodeJS.ProcessEnv): string | null {
+  const role = environment['KEYSTAY_VAULT_LEASE_ROLE']
+  if (!role) return null
+  if (!/^[A-Za-z0-9_.-]{1,128}$/.test(role)) throw new Error('KEYSTAY_VAULT_LEASE_ROLE is no name of a token role')
+  return role
 }
 
 function namespaceOf(environment: NodeJS.ProcessEnv): string | null {

@@ -2,13 +2,25 @@ import type { Operation, ResultOf, SessionRow, Switches } from '../core/operatio
 import type { Call, Want } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
 import type { NewEntry, Touches, Working } from '../core/working.ts'
-import { callsByIds, callsByKeys, dueCalls, openCallsOfLineages, saltsOf, writeBodies, writeCalls } from './calls.ts'
+import {
+  callsByIds,
+  callsByKeys,
+  callsToJoin,
+  dueCalls,
+  joinedCalls,
+  openCallsOfLineages,
+  saltsOf,
+  writeBodies,
+  writeCalls,
+  writeJoined,
+} from './calls.ts'
 import { StoreFault, together } from './db.ts'
 import type { Db, Driver } from './db.ts'
 import { appendEntries, readHead } from './ledger.ts'
 import type { Head } from './ledger.ts'
 import { loadLimits, writeLimits } from './limits.ts'
 import type { LimitNow, LoadedLimits } from './limits.ts'
+import { leasesByCalls, sessionsOfLeases, writeLeases } from './leases.ts'
 import { definitionsOf, readMeta, writePolicies, writeValues } from './meta.ts'
 import type { Meta } from './meta.ts'
 import {
@@ -20,6 +32,7 @@ import {
   usedProofs,
   writeSessions,
 } from './sessions.ts'
+import { consentsByIds, consentsByUserCodes, visitsByIds, writeConsents, writeVisits } from './visits.ts'
 
 /** The state machine, as the batch sees it. */
 export interface Folding {
@@ -58,7 +71,7 @@ export type Result =
   | { readonly kind: 'clock'; readonly why: string }
 
 /** What would begin an effect; the rest ends one or moves none. */
-const ADMITTING: ReadonlySet<Operation['op']> = new Set(['admit', 'approve', 'start'])
+const ADMITTING: ReadonlySet<Operation['op']> = new Set(['admit', 'approve', 'take', 'start'])
 
 /** The commit failed after everything was written: it may be durable all the same, and must be read back (R9). */
 export class CommitLost extends Error {
@@ -157,7 +170,10 @@ async function load(
     return touched.flatMap((one) => of(one) ?? [])
   }
   const due = touched.some((one) => one.due === true)
-  const found = await together([
+  const unnamed = every((one) => one.unnamed)
+  const [joined, ...found] = await together([
+    joinedCalls(db, unnamed),
+    callsToJoin(db, unnamed),
     callsByKeys(
       db,
       every(({ keys }) => keys),
@@ -172,35 +188,53 @@ async function load(
     ),
     due ? dueCalls(db, moment.now) : [],
   ])
-  const calls = new Map(found.flat().map((call) => [call.id, call]))
+  const calls = new Map([...found.flat(), ...joined.values()].map((call) => [call.id, call]))
 
   const reserved = [...calls.values()].flatMap(({ reserve }) => reserve.map(({ limit }) => limit))
   const owners = [...calls.values()].map(({ session }) => session)
-  const [limits, named, meta, definitions, live, proofs, salts, ...more] = await together([
-    loadLimits(db, [...every(({ limits }) => limits), ...reserved], moment.now),
-    sessionsByIds(db, [...every(({ sessions }) => sessions), ...owners]),
-    readMeta(db),
-    touched.some(({ definitions }) => definitions === true) ? definitionsOf(db) : new Set<string>(),
-    liveSessions(
-      db,
-      every(({ livePrincipal }) => livePrincipal),
-      moment.now,
-    ),
-    usedProofs(
-      db,
-      every(({ proofs }) => proofs),
-    ),
-    saltsOf(db, [...calls.keys()]),
-    sessionsOfLineages(
-      db,
-      every(({ lineageOf }) => lineageOf),
-    ),
-    renewalsOf(
-      db,
-      every(({ renewalOf }) => renewalOf),
-    ),
-    due ? dueSessions(db, moment.now) : [],
-  ])
+  const [limits, named, meta, definitions, live, proofs, salts, visits, consents, typed, leases, ...more] =
+    await together([
+      loadLimits(db, [...every(({ limits }) => limits), ...reserved], moment.now),
+      sessionsByIds(db, [...every(({ sessions }) => sessions), ...owners]),
+      readMeta(db),
+      touched.some(({ definitions }) => definitions === true) ? definitionsOf(db) : new Set<string>(),
+      liveSessions(
+        db,
+        every(({ livePrincipal }) => livePrincipal),
+        moment.now,
+      ),
+      usedProofs(
+        db,
+        every(({ proofs }) => proofs),
+      ),
+      saltsOf(db, [...calls.keys()]),
+      visitsByIds(
+        db,
+        every(({ visits }) => visits),
+      ),
+      consentsByIds(
+        db,
+        every(({ consents }) => consents),
+      ),
+      consentsByUserCodes(
+        db,
+        every(({ userCode }) => userCode),
+      ),
+      leasesByCalls(db, [...every(({ leases }) => leases), ...every(({ leaseEnd }) => leaseEnd)]),
+      sessionsOfLeases(
+        db,
+        every(({ leaseEnd }) => leaseEnd),
+      ),
+      sessionsOfLineages(
+        db,
+        every(({ lineageOf }) => lineageOf),
+      ),
+      renewalsOf(
+        db,
+        every(({ renewalOf }) => renewalOf),
+      ),
+      due ? dueSessions(db, moment.now) : [],
+    ])
   const working: Working = {
     now: moment.now,
     begun: moment.begun,
@@ -210,17 +244,31 @@ async function load(
     closed: meta.closed,
     definitions,
     calls,
-    keys: keysOf(calls.values()),
+    // A key that names a call does so whatever it has joined before.
+    keys: new Map([...[...joined].map(([name, { id }]) => [name, id] as const), ...keysOf(calls.values())]),
     limits: limits.states,
     sessions: new Map([named, ...more].flat().map((session) => [session.id, session])),
     live,
     proofs,
     salts,
+    visits: new Map(visits.map((visit) => [visit.id, visit])),
+    consents: new Map([...consents, ...typed].map((consent) => [consent.id, consent])),
+    leases: new Map(leases.map((lease) => [lease.call, lease])),
     id: moment.id,
     entries: [],
+    joined: new Map(),
     bodies: new Map(),
     texts: [],
-    changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false, definitions: false },
+    changed: {
+      calls: new Set(),
+      limits: new Set(),
+      sessions: new Set(),
+      visits: new Set(),
+      consents: new Set(),
+      leases: new Set(),
+      switches: false,
+      definitions: false,
+    },
   }
   return { working, head, meta, limits, known: new Set(calls.keys()) }
 }
@@ -237,11 +285,22 @@ async function writeBack(db: Db, operations: readonly Operation[], loaded: Loade
       [...changed.calls].map((id) => must(working.calls.get(id), id)),
       (id) => !known.has(id),
     ),
+    writeJoined(db, working.joined),
     writeBodies(db, [...working.bodies.values()], working.salts),
     writeLimits(db, limits, changed.limits, wantsOf(operations, working.calls.values())),
     writeSessions(
       db,
       [...changed.sessions].map((id) => must(working.sessions.get(id), id)),
+    ),
+    writeVisits(db, changed.visits, working.visits, working.now),
+    writeConsents(
+      db,
+      [...changed.consents].map((id) => must(working.consents.get(id), id)),
+      working.now,
+    ),
+    writeLeases(
+      db,
+      [...changed.leases].map((id) => must(working.leases.get(id), id)),
     ),
     writeValues(db, [
       ...(working.policy === meta.policy ? [] : [['policy', working.policy] as const]),

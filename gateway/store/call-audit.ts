@@ -23,8 +23,8 @@ export async function auditCallStates(db: Db, progress: Progress = () => {}): Pr
   let last = ''
   for (;;) {
     const rows = await db.all<CallRow & { readonly last: string | null }>(
-      `SELECT c.id, c.state, c.binds, c.data, e.bytes AS last FROM calls c
-         LEFT JOIN entries e ON e.idx = (SELECT MAX(idx) FROM entries WHERE call = c.id)
+      `SELECT c.id, c.state, c.binds, c.joins, c.data, e.bytes AS last FROM calls c
+         LEFT JOIN entries e ON e.idx = (SELECT MAX(idx) FROM entries WHERE call = c.id AND kind LIKE 'call.%')
         WHERE c.id > $1 ORDER BY c.id LIMIT ${PAGE}`,
       [last],
     )

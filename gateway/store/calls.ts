@@ -1,4 +1,6 @@
 import { BODY_NAMES } from '../core/entry.ts'
+import { joinName, takesJoins } from '../core/join.ts'
+import type { Unnamed } from '../core/join.ts'
 import type { Bodies, Call } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
 import type { Touches } from '../core/working.ts'
@@ -39,6 +41,43 @@ export async function callByKey(
     keyName(principal, role, action, key),
   ])
   return row === undefined ? null : parse(row)
+}
+
+/** The calls that equal requests without a key of their own join (core/join.ts). */
+export async function callsToJoin(db: Db, unnamed: readonly Unnamed[]): Promise<Call[]> {
+  const names = new Set(unnamed.map(joinName))
+  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE joins IN', [...names])).map(parse)
+}
+
+/** What such requests have joined already, by their keys. What was not sent has left its keys free. */
+export async function joinedCalls(db: Db, unnamed: readonly Unnamed[]): Promise<Map<string, Call>> {
+  const names = unnamed.flatMap(({ principal, role, action, key }) =>
+    key === null ? [] : [keyName(principal, role, action, key)],
+  )
+  const head = 'SELECT j.name AS name, c.data AS data FROM joined j JOIN calls c ON c.id = j.call WHERE j.name IN'
+  const rows = await select<CallRow & { readonly name: string }>(db, head, [...new Set(names)])
+  const found = rows.map((row) => [row.name, parse(row)] as const)
+  return new Map(found.filter(([, { state }]) => state !== 'not_sent'))
+}
+
+export async function writeJoined(db: Db, joined: ReadonlyMap<string, string>): Promise<void> {
+  const tail = 'ON CONFLICT (name) DO UPDATE SET call = excluded.call'
+  await insert(db, 'INSERT INTO joined (name, call) VALUES', [...joined], tail)
+}
+
+/**
+ * For a request without a key of its own: the call that its key names or has joined (`bound`), or one that it may join.
+ */
+export async function callUnnamed(
+  db: Db,
+  unnamed: Unnamed,
+): Promise<{ readonly kind: 'bound' | 'joinable'; readonly call: Call } | null> {
+  const { principal, role, action, key } = unnamed
+  const named = key === null ? null : await callByKey(db, principal, role, action, key)
+  const bound = named ?? [...(await joinedCalls(db, [unnamed])).values()][0]
+  if (bound !== undefined) return { kind: 'bound', call: bound }
+  const [call] = await callsToJoin(db, [unnamed])
+  return call === undefined ? null : { kind: 'joinable', call }
 }
 
 /** Held, or not yet begun: what the end of a session cancels. */
@@ -127,18 +166,36 @@ export async function writeCalls(db: Db, changed: readonly Call[], isNew: (id: s
 }
 
 const HEAD = `INSERT INTO calls
-  (id, state, action, role, principal, session, key, binds, created_at, expires_at, data) VALUES`
-const UPDATE = `ON CONFLICT (id) DO UPDATE SET
-  state = excluded.state, binds = excluded.binds, expires_at = excluded.expires_at, data = excluded.data`
+  (id, state, action, role, principal, session, key, binds, joins, created_at, expires_at, data) VALUES`
+const UPDATE = `ON CONFLICT (id) DO UPDATE SET state = excluded.state, binds = excluded.binds, joins = excluded.joins,
+  expires_at = excluded.expires_at, data = excluded.data`
 
 /** The key that names this call, as it is looked up; null for one that leaves its key free. */
 export function boundName({ bound, principal, role, action, key }: Call): string | null {
   return bound && key !== null ? keyName(principal, role, action, key) : null
 }
 
+/** What equal requests find this call by, while they join it; else null. */
+export function joinedBy(call: Call): string | null {
+  return takesJoins(call) ? joinName(call) : null
+}
+
 function columns(call: Call): Param[] {
   const { id, state, action, role, principal, session, key, created_at, expires_at } = call
-  return [id, state, action, role, principal, session, key, boundName(call), created_at, expires_at, textOf(call)]
+  return [
+    id,
+    state,
+    action,
+    role,
+    principal,
+    session,
+    key,
+    boundName(call),
+    joinedBy(call),
+    created_at,
+    expires_at,
+    textOf(call),
+  ]
 }
 
 function parse({ data }: CallRow): Call {

@@ -2,13 +2,24 @@ import { createHmac } from 'node:crypto'
 import { isClosed } from '../core/fold/policy.ts'
 import { idFrom } from '../core/id.ts'
 import type { Call } from '../core/types.ts'
-import { bodiesOf, callByKey, callsByIds, filterCalls, openCallsBefore, unfinishedCalls, holdIsDue } from './calls.ts'
+import {
+  bodiesOf,
+  callByKey,
+  callsByIds,
+  callUnnamed,
+  filterCalls,
+  openCallsBefore,
+  unfinishedCalls,
+  holdIsDue,
+} from './calls.ts'
 import { signedHead } from './anchor.ts'
 import type { Reader } from './db.ts'
 import { newestCheckpoint, storyOf } from './ledger.ts'
+import { dueLeases, leasesByCalls, standingLeases } from './leases.ts'
 import { readLimits } from './limits.ts'
 import { definitionsOf, policyTexts, readMeta, readValues } from './meta.ts'
 import { liveReplicas, SILENT_MS } from './replicas.ts'
+import { consentsByIds, consentsByUserCodes, visitsByIds } from './visits.ts'
 import { filterSessions, sessionByTokenHash, sessionIsDue, sessionsByIds } from './sessions.ts'
 import type { OpenStore } from './store.ts'
 
@@ -41,12 +52,20 @@ export async function readingFrom(reader: Reader): Promise<Reading> {
   return {
     call: async (id) => (await callsByIds(reader, [id]))[0] ?? null,
     callByKey: (principal, role, action, key) => callByKey(reader, principal, role, action, key),
+    callUnnamed: (unnamed) => callUnnamed(reader, unnamed),
     bodies: (call) => bodiesOf(reader, call),
     calls: (filter) => filterCalls(reader, filter),
     story: (call) => storyOf(reader, call),
     sessionByToken: (tokenHash) => sessionByTokenHash(reader, tokenHash),
     session: async (id) => (await sessionsByIds(reader, [id]))[0] ?? null,
     sessions: (filter) => filterSessions(reader, filter),
+    visit: async (id) => (await visitsByIds(reader, [id]))[0] ?? null,
+    async consent(by) {
+      const found = 'id' in by ? consentsByIds(reader, [by.id]) : consentsByUserCodes(reader, [by.user_code])
+      return (await found)[0] ?? null
+    },
+    lease: async (call) => (await leasesByCalls(reader, [call]))[0] ?? null,
+    leases: ({ due_at }) => (due_at === undefined ? standingLeases(reader) : dueLeases(reader, due_at)),
     limits: (ids) => readLimits(reader, ids),
     switches: async () => (await readMeta(reader)).switches,
     switchesNow: async () => (await readMeta(reader)).switches,

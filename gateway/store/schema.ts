@@ -54,6 +54,27 @@ const MIGRATIONS: readonly (readonly string[])[] = [
 
     `CREATE TABLE policies (digest TEXT PRIMARY KEY, at BIGINT NOT NULL, texts TEXT NOT NULL)`,
   ],
+  [
+    // Requests without a key of the agent's own. `joins`: by what equal ones find a call that they join, while they do.
+    // `joined`: the keys that SDKs made up for requests which have joined one; never deleted, as request keys are not.
+    `ALTER TABLE calls ADD COLUMN joins TEXT`,
+    `CREATE INDEX calls_joins ON calls (joins) WHERE joins IS NOT NULL`,
+    `CREATE TABLE joined (name TEXT PRIMARY KEY, call TEXT NOT NULL) {clustered}`,
+  ],
+  [
+    // People in browsers, and what they let programs hold as them. Rows go once nothing can come of them any more: what
+    // stays of them is in the ledger.
+    `CREATE TABLE visits (id TEXT PRIMARY KEY, gone_at BIGINT NOT NULL, data TEXT NOT NULL)`,
+    `CREATE INDEX visits_gone ON visits (gone_at)`,
+    `CREATE TABLE consents (id TEXT PRIMARY KEY, user_code TEXT, gone_at BIGINT NOT NULL, data TEXT NOT NULL)`,
+    `CREATE UNIQUE INDEX consents_user_code ON consents (user_code) WHERE user_code IS NOT NULL`,
+    `CREATE INDEX consents_gone ON consents (gone_at)`,
+  ],
+  [
+    // Logins that were given out, by the call that each is named for; `standing` while somebody may have it. No password.
+    `CREATE TABLE leases (call TEXT PRIMARY KEY, standing INTEGER, data TEXT NOT NULL)`,
+    `CREATE INDEX leases_standing ON leases (standing, call) WHERE standing = 1`,
+  ],
 ]
 
 /**

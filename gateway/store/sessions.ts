@@ -61,20 +61,38 @@ export async function sessionIsDue(db: Db, now: number): Promise<boolean> {
   return (await db.all(text, [now])).length > 0
 }
 
-/** Newest first. `live_at`: neither ended nor expired at this time, ms. At most `limit`, 100 when it is not said. */
-export async function filterSessions(
-  db: Db,
-  filter: { live_at?: number; role?: string; limit?: number },
-): Promise<SessionRow[]> {
+export interface SessionFilter {
+  /** Neither ended nor expired at this time, ms. */
+  readonly live_at?: number
+  readonly role?: string
+  /** The workload, or the person whom it acts for. */
+  readonly person?: string
+  /** The id of the last one seen. */
+  readonly before?: string
+  readonly limit?: number
+}
+
+/** Newest first, by keyset. At most `limit`, 100 when it is not said. */
+export async function filterSessions(db: Db, filter: SessionFilter): Promise<SessionRow[]> {
   const params: Param[] = []
   const where: string[] = []
-  if (filter.role !== undefined) where.push(`role = $${params.push(filter.role)}`)
-  if (filter.live_at !== undefined) where.push(`ended_at IS NULL AND expires_at > $${params.push(filter.live_at)}`)
+  const place = (value: Param) => `$${params.push(value)}`
+  if (filter.live_at !== undefined) {
+    // Those that live are few and those that ever were are many; left alone, SQLite reads them all in the order of ids.
+    where.push(`id IN (SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at > ${place(filter.live_at)})`)
+  }
+  // With it as a text that no index knows, the few are looked through instead of all that the role ever had.
+  const role = filter.live_at === undefined ? 'role' : `(role || '')`
+  if (filter.role !== undefined) where.push(`${role} = ${place(filter.role)}`)
+  if (filter.person !== undefined) {
+    const person = `requester = ${place(filter.person)} OR acting_for = ${place(filter.person)}`
+    where.push(`id IN (SELECT id FROM sessions WHERE ${person})`)
+  }
+  if (filter.before !== undefined) where.push(`id < ${place(filter.before)}`)
   const condition = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`
-  const limit = `$${params.push(Math.max(0, Math.min(filter.limit ?? 100, 10_000)))}`
-  return (await db.all<Row>(`SELECT data FROM sessions ${condition} ORDER BY id DESC LIMIT ${limit}`, params)).map(
-    parse,
-  )
+  const limit = place(Math.max(0, Math.min(filter.limit ?? 100, 10_000)))
+  const text = `SELECT data FROM sessions ${condition} ORDER BY id DESC LIMIT ${limit}`
+  return (await db.all<Row>(text, params)).map(parse)
 }
 
 /** How many sessions of each principal live at `now`; one that was renewed counts as its renewal. */

@@ -1,6 +1,10 @@
+import type { Unnamed } from '../core/join.ts'
+import type { LeaseRow } from '../core/lease.ts'
 import type { Operation, ResultOf, SessionRow, Switches } from '../core/operations.ts'
 import type { Bodies, Call, JsonObject, LimitState, PolicyText } from '../core/types.ts'
+import type { Consent, Visit } from '../core/visit.ts'
 import type { Anchor } from './anchor.ts'
+import type { SessionFilter } from './sessions.ts'
 
 /**
  * What the store promises to the pipeline.
@@ -18,13 +22,26 @@ export interface Store {
   call(id: string): Promise<Call | null>
   /** The call that a request key names, if it binds one (R1). */
   callByKey(principal: string, role: string, action: string, key: string): Promise<Call | null>
+  /**
+   * For a request without a key of its own: the call that its key names or has joined (`bound`), or an equal one that it
+   * may join, which only a `join` or `admit` makes sure of.
+   */
+  callUnnamed(unnamed: Unnamed): Promise<{ readonly kind: 'bound' | 'joinable'; readonly call: Call } | null>
   bodies(call: string): Promise<Bodies | null>
   calls(filter: CallFilter): Promise<Call[]>
   /** Entries of one call, oldest first, parsed. */
   story(call: string): Promise<JsonObject[]>
   sessionByToken(tokenHash: string): Promise<SessionRow | null>
   session(id: string): Promise<SessionRow | null>
-  sessions(filter: { live_at?: number; role?: string; limit?: number }): Promise<SessionRow[]>
+  sessions(filter: SessionFilter): Promise<SessionRow[]>
+  /** By the SHA-256 of its cookie. One whose time is over may be found too. */
+  visit(id: string): Promise<Visit | null>
+  /** By the SHA-256 of its code, or of what the person types. One whose time is over may be found too. */
+  consent(by: { readonly id: string } | { readonly user_code: string }): Promise<Consent | null>
+  /** The login of this call, or what was noted before it is made. */
+  lease(call: string): Promise<LeaseRow | null>
+  /** Logins that somebody may have, oldest first; with `due_at`, those that must be gone by then, ms. */
+  leases(filter: { due_at?: number }): Promise<LeaseRow[]>
   limits(ids: readonly string[]): Promise<Map<string, LimitState>>
   switches(): Promise<Switches>
   /** As the database has them at this moment, whatever this process has heard of yet: what a permit stands on (R3). */

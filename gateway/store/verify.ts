@@ -5,7 +5,7 @@ import { rootOf } from '../core/merkle.ts'
 import type { Bodies, Call } from '../core/types.ts'
 import { auditWith } from './audit.ts'
 import type { Audit, CallTrace, Report } from './audit.ts'
-import { boundName } from './calls.ts'
+import { boundName, joinedBy } from './calls.ts'
 import type { Db, Reader } from './db.ts'
 import { hex } from './ledger.ts'
 import { readValues } from './meta.ts'
@@ -114,9 +114,10 @@ async function auditCalls(db: Db, audit: Audit): Promise<void> {
   let rows: CallRow[]
   const found = new Set<string>()
   do {
-    rows = await db.all<CallRow>(`SELECT id, state, binds, data FROM calls WHERE id > $1 ORDER BY id LIMIT ${PAGE}`, [
-      last,
-    ])
+    rows = await db.all<CallRow>(
+      `SELECT id, state, binds, joins, data FROM calls WHERE id > $1 ORDER BY id LIMIT ${PAGE}`,
+      [last],
+    )
     for (const row of rows) {
       found.add(row.id)
       const wrong = wrongWith(row, audit.calls.get(row.id))
@@ -134,11 +135,13 @@ export function wrongWith(row: CallRow, trace: CallTrace | undefined): string | 
   } catch {
     return 'cannot be read'
   }
-  if (call.id !== row.id || call.state !== row.state || boundName(call) !== row.binds)
+  const { id, state, binds, joins } = row
+  if (call.id !== id || call.state !== state || boundName(call) !== binds || joinedBy(call) !== joins)
     return 'differs from its own columns'
   if (trace === undefined) return 'is not in the ledger'
   if (call.entry !== trace.entry) return `does not stand on its last entry ${trace.entry}`
-  const states = trace.outcome === null ? AFTER[trace.kind] : [trace.outcome]
+  // A stream that broke is over, and counts as done does.
+  const states = trace.outcome === null ? AFTER[trace.kind] : [trace.outcome === 'broken' ? 'done' : trace.outcome]
   return states === undefined || states.includes(call.state) ? null : `is ${call.state} after ${trace.kind}`
 }
 
@@ -230,5 +233,6 @@ export interface CallRow {
   readonly id: string
   readonly state: string
   readonly binds: string | null
+  readonly joins: string | null
   readonly data: string
 }

@@ -611,8 +611,7 @@ describe('PostgreSQL', function () {
       await database.sql(
         `create role "v-approle-orders-${number}" login password 'A1a-fake-${number}-password-of-the-tests'`,
       )
-    const ref = 'vault://database/creds/orders'
-    const auth = { user: `${ref}#username`, password: `${ref}#password` }
+    const auth = { lease: 'vault://database/creds/orders' }
     const spec = backendSpec({ adapter: 'postgres', config: { ...config(database.port), auth } })
     const options = { now: () => performance.now(), onEvent: () => {}, environment: { VAULT_TOKEN: ROOT } }
     const secrets = await openSecrets(`vault:${vault.url}`, options)

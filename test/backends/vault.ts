@@ -29,6 +29,10 @@ interface Token {
   readonly lives_ms: number
   readonly last_at: number
   readonly renewable: boolean
+  readonly accessor?: string
+  /** With which it dies; null: with none. */
+  readonly parent?: string | null
+  readonly display_name?: string
   ends_at: number
 }
 
@@ -96,7 +100,8 @@ export async function startVault(options: VaultOptions = {}): Promise<FakeVault>
   issue({ value: ROOT })
   const living = (value: unknown): Token | null => {
     const token = typeof value === 'string' ? tokens.get(value) : undefined
-    return token !== undefined && now() < token.ends_at ? token : null
+    if (token === undefined || now() >= token.ends_at) return null
+    return token.parent == null || living(token.parent) !== null ? token : null
   }
   const standing = (): VaultLease[] =>
     [...leases.values()].filter((lease) => now() < lease.ends_at && living(lease.token) !== null)
@@ -143,6 +148,25 @@ export async function startVault(options: VaultOptions = {}): Promise<FakeVault>
     }
     if (path === 'auth/token/renew-self' && isWrite) {
       return token.renewable ? authOf(token, extended(token, token.lives_ms)) : errors(400, 'lease is not renewable')
+    }
+    if (/^auth\/token\/create(\/[^/]+)?$/.test(path) && isWrite) {
+      const lives_ms = Number(/^(\d+)s$/.exec(String(body?.['ttl']))?.[1] ?? NaN) * 1000
+      const number = ++made
+      const child = issue({
+        value: `hvs.fake-child-token-${number}-of-the-tests`,
+        accessor: `accessor-${number}`,
+        // A token role makes orphans, which outlive who asked for them.
+        parent: path === 'auth/token/create' ? token.value : null,
+        lives_ms,
+        display_name: String(body?.['display_name']),
+      })
+      return authOf(child, seconds(lives_ms))
+    }
+    if (path === 'auth/token/revoke-accessor' && isWrite) {
+      const found = [...tokens.values()].find(({ accessor }) => accessor === body?.['accessor'])
+      if (found === undefined) return errors(400, '1 error occurred:\n\t* invalid accessor\n\n')
+      tokens.delete(found.value)
+      return { status: 204, body: null }
     }
     if (path === 'auth/token/revoke-self' && isWrite) {
       tokens.delete(token.value)
@@ -255,8 +279,8 @@ function errors(status: number, ...messages: readonly string[]): Reply {
 }
 
 function authOf(token: Token, lease_duration: number): Reply {
-  const { value: client_token, renewable } = token
-  return { status: 200, body: { auth: { client_token, lease_duration, renewable, policies: ['default'] } } }
+  const { value: client_token, renewable, accessor = 'accessor-of-a-login' } = token
+  return { status: 200, body: { auth: { client_token, accessor, lease_duration, renewable, policies: ['default'] } } }
 }
 
 function seconds(ms: number): number {

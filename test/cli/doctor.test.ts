@@ -199,7 +199,7 @@ describe('keystay doctor', () => {
         [
           'plain-text keys in the environment: KEYSTAY_TEST_KEY, MY_SECRET_KEY',
           `plain-text keys in ${join(where.dir, '.env')}: DB, STRIPE`,
-          `plain-text keys in ${join(where.dir, '.mcp.json')}: (a text)`,
+          `plain-text keys in ${join(where.dir, '.mcp.json')}: --key`,
           `plain-text keys in ${join(where.dir, '.cursor/mcp.json')}: HELP_TOKEN`,
           `plain-text keys in ${join(home, '.codex/config.toml')}: api_key`,
         ],

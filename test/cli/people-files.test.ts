@@ -84,7 +84,7 @@ describe('a person at a terminal, with a real gateway', () => {
 
   describe('actions export', () => {
     const HEAD =
-      'call,at,updated_at,action,role,requester,session,key,status,summary,amount,currency,because,approved_by,detail,evidence,entry'
+      'call,at,updated_at,action,role,requester,session,key,status,summary,amount,currency,because,approved_by,detail,evidence,entry,acting_for'
 
     it('writes CSV: decimals beside their currency, and no cell that a spreadsheet would run', async () => {
       const { exit, out } = await run(['actions', 'export', '--as', 'dana'])

@@ -273,7 +273,7 @@ describe('the command line', () => {
         (await run(['session', 'list', '--as', 'dana'])).out,
         'ses_1\tsupport-agent\tdemo:support-bot\t2026-11-23 15:00\t2026-11-23 17:00\n',
       )
-      equal(gateway.asked[1], 'GET /admin/v1/sessions?live=true a.dana.b')
+      equal(gateway.asked[1], 'GET /admin/v1/sessions?live=true&limit=100 a.dana.b')
       equal(
         (await run(['session', 'revoke', 'ses_1', '--as', 'dana'])).out,
         'ses_1 is revoked: no effect of it starts from now on.\n',

@@ -34,11 +34,24 @@ class Batch {
       live: new Map(),
       proofs: new Set(),
       salts: new Map(),
+      visits: new Map(),
+      consents: new Map(),
+      leases: new Map(),
       id: () => `ent_${++this.#ids}`,
       entries: [],
+      joined: new Map(),
       bodies: new Map(),
       texts: [],
-      changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false, definitions: false },
+      changed: {
+        calls: new Set(),
+        limits: new Set(),
+        sessions: new Set(),
+        visits: new Set(),
+        consents: new Set(),
+        leases: new Set(),
+        switches: false,
+        definitions: false,
+      },
     }
   }
   do<O extends Operation>(operation: O): ResultOf<O> {

@@ -37,11 +37,24 @@ export class World {
       live: new Map(),
       proofs: new Set(),
       salts: this.salts,
+      visits: new Map(),
+      consents: new Map(),
+      leases: new Map(),
       id: () => `ent_${++this.#ids}`,
       entries: [],
+      joined: new Map(),
       bodies: new Map(),
       texts: [],
-      changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false, definitions: false },
+      changed: {
+        calls: new Set(),
+        limits: new Set(),
+        sessions: new Set(),
+        visits: new Set(),
+        consents: new Set(),
+        leases: new Set(),
+        switches: false,
+        definitions: false,
+      },
     }
     const result = fold(working, operation)
     this.policy = working.policy

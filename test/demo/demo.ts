@@ -31,7 +31,7 @@ export interface Demo {
 /** A copy of the example company on free ports, with a data folder of its own: the demo as a person runs it, twice at once. */
 export async function prepareDemo(): Promise<Demo> {
   const folder = await mkdtemp(join(tmpdir(), 'keystay-demo-'))
-  const [agents, people, payments, orders] = await freePorts(4)
+  const [agents, people, stripe, payments, orders] = await freePorts(5)
   const policies = join(folder, 'policies')
   await cp(join(ROOT, 'policies'), policies, { recursive: true })
   const backends = join(policies, 'backends.yaml')
@@ -44,6 +44,7 @@ export async function prepareDemo(): Promise<Demo> {
   const env = {
     KEYSTAY_LISTEN: `127.0.0.1:${agents}`,
     KEYSTAY_ADMIN_LISTEN: `127.0.0.1:${people}`,
+    KEYSTAY_STRIPE_LISTEN: `127.0.0.1:${stripe}`,
     KEYSTAY_POLICIES: policies,
     KEYSTAY_STORE: `sqlite:${store}`,
     KEYSTAY_URL: `http://127.0.0.1:${agents}`,

@@ -21,7 +21,7 @@ interface Block {
   readonly script: string
 }
 
-const PORTS = ['8787', '8788', '4242', '4243'] as const
+const PORTS = ['8787', '8788', '8789', '4242', '4243'] as const
 const PATIENCE_MS = 30_000
 
 describe('the shell blocks of the documents', function () {
@@ -98,7 +98,7 @@ async function makeClone(): Promise<Clone> {
   const folder = await mkdtemp(join(tmpdir(), 'keystay-docs-'))
   const free = await freePorts(PORTS.length)
   const ports = new Map(PORTS.map((port, at) => [port, free[at] ?? 0]))
-  for (const name of ['package.json', 'node_modules', 'gateway', 'adapters', 'deploy', 'docs'])
+  for (const name of ['package.json', 'node_modules', 'gateway', 'adapters', 'client', 'console', 'deploy', 'docs'])
     await symlink(join(ROOT, name), join(folder, name))
   await cp(join(ROOT, 'policies'), join(folder, 'policies'), { recursive: true })
   await mkdir(join(folder, 'data'), { mode: 0o700 })
@@ -130,6 +130,7 @@ function startShell(clone: Clone, script: string): Shell {
     npm_config_loglevel: 'error',
     KEYSTAY_LISTEN: at('8787'),
     KEYSTAY_ADMIN_LISTEN: at('8788'),
+    KEYSTAY_STRIPE_LISTEN: at('8789'),
     KEYSTAY_URL: `http://${at('8787')}`,
     KEYSTAY_ADMIN_URL: `http://${at('8788')}`,
     KEYSTAY_DEMO_PAYMENTS_URL: `http://${at('4242')}`,

@@ -30,7 +30,10 @@ describe('the first run', () => {
     const host = (name: string) => new URL(demo.env[name] ?? '').host
     const orders = /orders (\S+)/.exec(gateway.out())?.[1]
     equal(
-      gateway.out().replace(/\+[0-9a-f]{8}…/, '+3f2a…'),
+      gateway
+        .out()
+        .replace(/\+[0-9a-f]{8}…/, '+3f2a…')
+        .replaceAll(/\/in\/[0-9A-Z]{4}-[0-9A-Z]{2}/g, '/in/7QK2-M9'),
       [
         'keystay 0.1.0  DEMO: loopback only, sandbox backends, keys made for this run',
         ' ok  policies   3 roles, 6 actions',
@@ -38,12 +41,22 @@ describe('the first run', () => {
         ` ok  sandbox    payments ${host('KEYSTAY_DEMO_PAYMENTS_URL')}, orders ${orders}   (stateful, idempotent, fail on demand)`,
         ' ok  ledger     new, checkpoint 4, key keystay.demo+3f2a…',
         `     agents     ${demo.env['KEYSTAY_URL']}/v1`,
+        `     stripe     http://${demo.env['KEYSTAY_STRIPE_LISTEN']}   (for the official SDK: docs/stripe.md)`,
+        `     console    ${demo.env['KEYSTAY_ADMIN_URL']}/in/7QK2-M9  Dana, finance   …/in/7QK2-M9  Omar, finance   …/in/7QK2-M9  Sam, security   (each works once)`,
         '     approve    npx keystay approvals list --as dana',
         '     next       in a second terminal: npm run agent',
         '',
       ].join('\n'),
     )
     equal(gateway.err(), '')
+  })
+
+  it('signs the people of the demo in with a browser, by a link that works once', async () => {
+    const link = /console {4}(\S+)/.exec(gateway.out())?.[1] ?? ''
+    const cookie = (await fetch(link)).headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    const me = await fetch(`${demo.env['KEYSTAY_ADMIN_URL']}/admin/v1/me`, { headers: { cookie } })
+    equal(((await me.json()) as { person: { id: string } }).person.id, 'demo:dana')
+    equal((await fetch(link)).status, 403)
   })
 
   it('refuses to begin anew beneath a running demo, and names the port', async () => {

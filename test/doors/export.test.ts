@@ -25,6 +25,7 @@ const LINE: CallExport = {
   detail: null,
   evidence: { request_id: 'req_1' },
   entry: 'ent_1',
+  acting_for: 'demo:lee',
 }
 
 describe('the export of calls', () => {
@@ -65,8 +66,8 @@ describe('the export of calls', () => {
     )
     assert.equal(
       csv.text,
-      'call,at,updated_at,action,role,requester,session,key,status,summary,amount,currency,because,approved_by,detail,evidence,entry\r\n' +
-        '"call_1","2026-11-23T15:00:00.000Z","2026-11-23T15:00:01.000Z","refund","support-agent","ci:agents:support","ses_1",,"done","Refund 1.00 USD","1.00","USD","","demo:dana demo:omar",,"{""request_id"":""req_1""}","ent_1"\r\n',
+      'call,at,updated_at,action,role,requester,session,key,status,summary,amount,currency,because,approved_by,detail,evidence,entry,acting_for\r\n' +
+        '"call_1","2026-11-23T15:00:00.000Z","2026-11-23T15:00:01.000Z","refund","support-agent","ci:agents:support","ses_1",,"done","Refund 1.00 USD","1.00","USD","","demo:dana demo:omar",,"{""request_id"":""req_1""}","ent_1","demo:lee"\r\n',
     )
     const jsonl = await get('/admin/v1/calls.jsonl').buffer(true).parse(asText)
     assert.equal(jsonl.headers['content-type'], 'application/jsonl; charset=utf-8')

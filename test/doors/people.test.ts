@@ -55,7 +55,9 @@ describe('the people’s door', () => {
       await post('/admin/v1/calls/call_1/reject').send({ reason: 'No.' }),
       await post('/admin/v1/calls/call_1/settle').send({ outcome: 'done', reason: 'Seen there.' }),
       await get('/admin/v1/sessions?role=r&live=true'),
+      await get('/admin/v1/sessions?person=demo:bot&cursor=ses_2&limit=1'),
       await post('/admin/v1/sessions/ses_1/revoke'),
+      await post('/admin/v1/sessions/ses_1/revoke').send({ reason: 'Its key was seen elsewhere.' }),
       await get('/admin/v1/limits'),
       await request(home.admin.url)
         .put('/admin/v1/switches/role:support-agent')
@@ -78,7 +80,9 @@ describe('the people’s door', () => {
       ['people.reject', 'demo:dana', 'call_1', 'No.'],
       ['people.settle', 'demo:dana', 'call_1', 'done', 'Seen there.'],
       ['people.sessions', 'demo:dana', { role: 'r', live: true }],
+      ['people.sessions', 'demo:dana', { person: 'demo:bot', before: 'ses_2', limit: 1 }],
       ['people.revoke', 'demo:dana', 'ses_1'],
+      ['people.revoke', 'demo:dana', 'ses_1', 'Its key was seen elsewhere.'],
       ['people.limits', 'demo:dana'],
       ['people.setSwitch', 'demo:dana', 'role:support-agent', true, 'Incident.'],
       ['people.setSwitch', 'demo:dana', 'action:refund', false, 'Over.'],

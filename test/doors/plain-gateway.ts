@@ -48,6 +48,7 @@ export function plainGateway(): PlainGateway {
     notReady: () => gateway.unready,
     refused: (code, source) => void refusals.push(`${code} ${source}`),
     actions: (session) => take('actions', [of(session)], [VIEW]),
+    routes: async () => [],
     call: (session: Session, request: CallRequest) =>
       take('call', [of(session), request], request.unreadable === undefined ? reply() : unreadable(request.unreadable)),
     show: (session, id, wait_ms) => take('show', [of(session), id, wait_ms], reply()),
@@ -61,13 +62,15 @@ export function plainGateway(): PlainGateway {
       reject: (person, id, reason) => take('people.reject', [person.id, id, reason], STORY),
       settle: (person, id, outcome, reason) => take('people.settle', [person.id, id, outcome, reason], STORY),
       sessions: (person, filter) => take('people.sessions', [person.id, filter], [SESSION_VIEW]),
-      revoke: (person, id) => take('people.revoke', [person.id, id], SESSION_VIEW),
+      revoke: (person, id, why) =>
+        take('people.revoke', [person.id, id, ...(why === undefined ? [] : [why])], SESSION_VIEW),
       limits: (person) => take('people.limits', [person.id], [{ limit: 'daily' }]),
       setSwitch: (person, name, on, reason) =>
         take<JsonObject>('people.setSwitch', [person.id, name, on, reason], { name, on, reason }),
       restore: (person) => take<JsonObject>('people.restore', [person.id], { restored: false }),
       acceptRestore: (person, reason) =>
         take<JsonObject>('people.acceptRestore', [person.id, reason], { accepted: false }),
+      rights: () => ({ view: true, freeze: true, settle: true, export: true }),
       policy: (person) => take<JsonObject>('people.policy', [person.id], { digest: 'sha256:p' }),
     },
   }
@@ -121,7 +124,8 @@ const SESSION_VIEW: SessionView = {
 export const STORY = { call: 'call_1', status: 'held', card: 'sha256:card' } as unknown as CallStory
 
 const grant = (action: string) => [action, { action, max: [], limits: [], approval: [] } as unknown as Grant] as const
-const action = (name: string, effect: 'read' | 'write') => [name, { name, effect } as Action] as const
+const action = (name: string, effect: 'read' | 'write') =>
+  [name, { name, effect, validate: (_input: unknown) => [] as const } as unknown as Action] as const
 
 /** The people and workloads of the identity tests; `support-agent` may `refund` (write) and `charge.get` (read). */
 export const DOOR_POLICY: Policy = {

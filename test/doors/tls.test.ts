@@ -142,6 +142,7 @@ describe('the certificate of a gateway', () => {
       store: `sqlite:${join(where.dir, 'keystay.db')}`,
       listen: '127.0.0.1:0',
       adminListen: '127.0.0.1:0',
+      stripeListen: '127.0.0.1:0',
       secrets: 'env:',
       dev: true,
       strictClock: false,
@@ -157,10 +158,10 @@ describe('the certificate of a gateway', () => {
     assert.fail(log.join('\n'))
   }
 
-  it('is at both listeners, and browsers are told to come by TLS only', async () => {
+  it('is at every listener, and browsers are told to come by TLS only', async () => {
     await mount(first)
-    const { agentUrl, adminUrl } = await start()
-    for (const url of [agentUrl, adminUrl]) {
+    const { agentUrl, adminUrl, stripeUrl = '' } = await start()
+    for (const url of [agentUrl, adminUrl, stripeUrl]) {
       const { status, headers, serial } = await get(url, '/livez')
       assert.deepEqual([status, serial], [200, serialOf(first)])
       assert.match(

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,7 +9,10 @@ import { startCutting } from '../backends/cutting-proxy.ts'
 import type { CuttingProxy } from '../backends/cutting-proxy.ts'
 import { startLying } from '../backends/lying.ts'
 import type { LyingBackend } from '../backends/lying.ts'
+import { sdkOf, standing } from '../compat/house.ts'
 import { startPostgres } from '../backends/postgres.ts'
+import { browser } from '../identity/browser.ts'
+import type { Browser } from '../identity/browser.ts'
 import type { Database } from '../backends/postgres.ts'
 import { gatewayProcess } from '../kill/process.ts'
 import { company, writePolicies } from './company.ts'
@@ -65,6 +69,60 @@ describe('two replicas on one PostgreSQL', function () {
     await where.remove()
   })
 
+  it('know each other’s people, and finish what was begun at the other', async () => {
+    await writePolicies(where.policies, {
+      'roles/desk.yaml': `role: desk
+describe: Somebody of finance.
+issue_to: [{ group: finance }]
+grants: { pay.look: }
+`,
+    })
+    const url = ({ running }: House) => running.adminUrl
+    await until('the role', () => [one, other].every(({ running }) => running.gateway.policy().roles.has('desk')))
+    const post = (gate: House, path: string, form: { [name: string]: string }) =>
+      gate.agent(path, { method: 'POST', body: new URLSearchParams({ client_id: 'desktop', ...form }) })
+    const dana: Browser = browser()
+    await dana.open(one.running.signInLink('dana') ?? '')
+    assert.equal((await dana.once(`${url(other)}/admin/v1/calls`)).status, 200)
+
+    // Asked at one, decided at the other, fetched at one: of many that fetch it at both, one gets it.
+    const { body: asked } = await post(one, '/oauth/device_authorization', { scope: 'role:desk' })
+    const card = await dana.once(`${url(other)}/device?user_code=${asked.user_code}`)
+    await dana.submit(card, { decision: 'approve' })
+    const device = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: asked.device_code }
+    const fetched = await Promise.all([one, other, one, other].map((gate) => post(gate, '/oauth/token', device)))
+    assert.deepEqual(fetched.map(({ status }) => status).sort(), [200, 400, 400, 400])
+
+    const code_verifier = 'v'.repeat(43)
+    const redirect_uri = 'http://127.0.0.1:9/cb'
+    const query = new URLSearchParams({
+      response_type: 'code',
+      client_id: 'desktop',
+      redirect_uri,
+      scope: 'role:desk',
+      code_challenge: createHash('sha256').update(code_verifier).digest('base64url'),
+      code_challenge_method: 'S256',
+    })
+    const consent = await dana.once(`${url(one)}/oauth/authorize?${query.toString()}`)
+    const back = new URL((await dana.submit(consent, { decision: 'approve' })).next ?? '')
+    const grant = {
+      grant_type: 'authorization_code',
+      code: back.searchParams.get('code') ?? '',
+      redirect_uri,
+      code_verifier,
+    }
+    const issued = await post(other, '/oauth/token', grant)
+    assert.equal(issued.status, 200, issued.text)
+    const about = () => one.agent('/v1/session', { headers: { authorization: `Bearer ${issued.body.access_token}` } })
+    assert.equal((await about()).body.requester, 'demo:dana')
+    // A code that comes again at the other ends it at both.
+    assert.equal((await post(one, '/oauth/token', grant)).body.error, 'invalid_grant')
+    assert.equal((await about()).body.code, 'session_revoked')
+
+    await dana.submit(await dana.once(`${url(other)}/me`))
+    assert.equal(dana.cookies.size, 0)
+  })
+
   it('answer for each other’s calls, sessions and holds', async () => {
     const token = await one.token()
     const input = { charge: 'ch_1', amount: 700 }
@@ -81,6 +139,33 @@ describe('two replicas on one PostgreSQL', function () {
     assert.equal((await other.approve('dana', held.body.call)).body.status, 'done')
     assert.equal((await waiting).body.status, 'done')
     assert.ok(performance.now() - began < 5000)
+  })
+
+  it('let one of two equal requests act whose keys an SDK made up, and tell one what came of it', async () => {
+    await standing(where.policies)
+    await Promise.all([one.stop(), other.stop()])
+    one = await replica(store, { stripeListen: '127.0.0.1:0' })
+    other = await replica(store, { stripeListen: '127.0.0.1:0' })
+    const token = await one.token()
+    const ask = async (gate: House, amount: number): Promise<string> => {
+      const refunds = sdkOf(gate.running.stripeUrl ?? '', token).refunds
+      const said = await refunds.create({ charge: 'ch_j', amount }).catch((error: { requestId: string }) => error)
+      return 'requestId' in said ? said.requestId : said.lastResponse.requestId
+    }
+    const both = (amount: number) => [one, other, one, other, one, other].map((gate) => ask(gate, amount))
+
+    backends.pay.lie({ kind: 'slow', ms: 300, method: 'POST' })
+    assert.equal(new Set(await Promise.all(both(100))).size, 1)
+    assert.equal(paid('ch_j'), 1)
+
+    const held = new Set(await Promise.all(both(6000)))
+    assert.equal(held.size, 1)
+    const [id = ''] = held
+    await other.admin('dana', 'POST', `/admin/v1/calls/${id}/reject`, { reason: 'no' })
+    const after = await Promise.all(both(6000))
+    // One is told of the no; the five others are one new call.
+    assert.deepEqual([after.filter((call) => call === id).length, new Set(after).size], [1, 2])
+    assert.equal(paid('ch_j'), 1)
   })
 
   it('renew each other’s sessions, and end them together', async () => {

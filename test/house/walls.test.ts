@@ -138,6 +138,24 @@ describe('the walls of the house', () => {
     })
   }
 
+  it('the client imports types of ours only, nothing of Node before it is needed, and `ai` where that is asked for', () => {
+    const bad = sources('client').flatMap(({ path, text, imports }) =>
+      imports
+        .filter(({ from }) => !from.startsWith('client/') && !(path === 'client/ai.ts' && from === 'ai'))
+        .filter(({ from }) => !new RegExp(`import type \\{[^}]*\\} from '[./]*${from}'`).test(text))
+        .filter(({ from }) => !text.includes(`await import('${from}')`))
+        .map(({ from }) => `${path} imports ${from}`),
+    )
+    assert.deepEqual(bad, [])
+    const ours = sources('gateway', 'adapters').filter(({ imports }) =>
+      imports.some(({ from }) => from.startsWith('client/')),
+    )
+    assert.deepEqual(
+      ours.map(({ path }) => path),
+      [],
+    )
+  })
+
   it('only doors know express', () => {
     const bad = sources('gateway', 'adapters').filter(({ imports }) => imports.some(({ from }) => from === 'express'))
     assert.deepEqual(
@@ -161,7 +179,7 @@ describe('the walls of the house', () => {
   it('every head that a door writes has the security headers', () => {
     const heads = sources('gateway/doors').filter(({ code }) => /\.(?:writeHead|json|redirect|sendFile)\(/.test(code))
     assert.deepEqual(
-      heads.filter(({ code }) => !code.includes('...SECURITY_HEADERS')).map(({ path }) => path),
+      heads.filter(({ code }) => !/\.\.\.(?:SECURITY_HEADERS|pageHeaders\()/.test(code)).map(({ path }) => path),
       [],
     )
     assert.ok(heads.length > 0)

@@ -48,11 +48,24 @@ export function memorySessions(now: () => number): MemorySessions {
       ),
       proofs: new Set(proofs.map(({ issuer, jti }) => `${issuer} ${jti}`)),
       salts: new Map(),
+      visits: new Map(),
+      consents: new Map(),
+      leases: new Map(),
       id: () => `ent_${entries.length + 1}`,
       entries,
+      joined: new Map(),
       bodies: new Map(),
       texts: [],
-      changed: { calls: new Set(), limits: new Set(), sessions: new Set(), switches: false, definitions: false },
+      changed: {
+        calls: new Set(),
+        limits: new Set(),
+        sessions: new Set(),
+        visits: new Set(),
+        consents: new Set(),
+        leases: new Set(),
+        switches: false,
+        definitions: false,
+      },
     }
   }
 

@@ -17,6 +17,8 @@ export interface RealIssuer {
   workload(client: string, audience?: string): Promise<string>
   /** New keys; the old ones are gone, unless `keep`. */
   rotate(keep?: 'keep'): Promise<void>
+  /** Who signs in from now on where the program that asks does not say. */
+  as(account: string): void
   /** Connections are refused from now on. */
   stop(): Promise<void>
   /** It answers at its address again. */
@@ -31,19 +33,24 @@ export interface Population {
 }
 
 const CONSOLE = 'keystay-console'
+/** The same with a secret. */
+export const CONFIDENTIAL = 'keystay-confidential'
 const CALLBACK = 'http://127.0.0.1/callback'
+/** Of the gateway itself; a native client's loopback redirects have any port (RFC 8252, section 7.3). */
+const LOGIN = 'http://127.0.0.1/login/callback'
 
 export async function realIssuer(population: Population): Promise<RealIssuer> {
   const asked: string[] = []
   let keys: JWK[] = [await newKey()]
   let provider: Provider
+  let account = ''
   const server = createServer((request, response) => {
     asked.push(request.url ?? '')
     // Nobody is left with half a connection when it stops.
     response.setHeader('connection', 'close')
     const uid = /^\/interaction\/(.+)$/.exec(request.url ?? '')?.[1]
     if (uid === undefined) return provider.callback()(request, response)
-    interact(provider, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
+    interact(provider, account, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
   })
   const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   await listen(0)
@@ -74,6 +81,7 @@ export async function realIssuer(population: Population): Promise<RealIssuer> {
       const form = { client_id: client, client_secret: secretOf(client), resource: `urn:audience:${audience}` }
       return (await token(url, { grant_type: 'client_credentials', ...form })).access_token ?? ''
     },
+    as: (who) => void (account = who),
     async rotate(keep) {
       keys = [await newKey(), ...(keep === undefined ? [] : keys)]
       begin()
@@ -100,8 +108,17 @@ function newProvider(url: string, keys: JWK[], { people, workloads }: Population
       {
         client_id: CONSOLE,
         application_type: 'native',
-        redirect_uris: [CALLBACK],
+        redirect_uris: [CALLBACK, LOGIN],
+        grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
         token_endpoint_auth_method: 'none',
+        id_token_signed_response_alg: 'ES256',
+      },
+      {
+        client_id: CONFIDENTIAL,
+        client_secret: secretOf(CONFIDENTIAL),
+        application_type: 'native',
+        redirect_uris: [LOGIN],
+        token_endpoint_auth_method: 'client_secret_basic',
         id_token_signed_response_alg: 'ES256',
       },
       ...Object.keys(workloads).map((client_id) => ({
@@ -123,6 +140,11 @@ function newProvider(url: string, keys: JWK[], { people, workloads }: Population
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      deviceFlow: {
+        enabled: true,
+        userCodeConfirmSource: (context, form) => void (context.body = form),
+        successSource: (context) => void (context.body = 'done'),
+      },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_context, resource) => ({
@@ -133,15 +155,28 @@ function newProvider(url: string, keys: JWK[], { people, workloads }: Population
         }),
       },
     },
-    ttl: { AccessToken: 600, ClientCredentials: 600, IdToken: 600, Session: 600, Grant: 600, Interaction: 600 },
+    ttl: {
+      AccessToken: 600,
+      ClientCredentials: 600,
+      IdToken: 600,
+      Session: 600,
+      Grant: 600,
+      Interaction: 600,
+      DeviceCode: 600,
+    },
   })
 }
 
 /** The person says yes to everything, as whoever `login_hint` says. */
-async function interact(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function interact(
+  provider: Provider,
+  account: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { prompt, params, session } = await provider.interactionDetails(request, response)
   if (prompt.name === 'login') {
-    const login = { accountId: String(params['login_hint']) }
+    const login = { accountId: String(params['login_hint'] ?? account) }
     return provider.interactionFinished(request, response, { login })
   }
   const grant = new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params['client_id']) })
@@ -193,6 +228,6 @@ function memory(): (model: string) => Adapter {
   }
 }
 
-function secretOf(client: string): string {
+export function secretOf(client: string): string {
   return `not-a-secret-of-${client}`
 }

@@ -45,6 +45,8 @@ const without = (name: string) =>
   jws(ES256, Object.fromEntries(Object.entries(CLAIMS).filter(([one]) => one !== name)), byEc)
 const [goodHeader = '', goodPayload = '', goodSignature = ''] = good.split('.')
 const hs256 = (secret: string | Buffer) => (input: Buffer) => createHmac('sha256', secret).update(input).digest()
+/** n of P-256 (FIPS 186-4, D.1.2.3): r and s must be below it. */
+const ORDER = 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551'
 const ofSpire = (kid: string) => jws({ alg: 'ES256', kid }, { ...CLAIMS, iss: 'https://spire.example' }, byStranger)
 const staff = (claims: JsonObject) => of({ iss: 'https://staff.example', aud: 'console', ...claims })
 
@@ -98,6 +100,12 @@ describe('the verifier of every issuer', () => {
       'algorithm',
     ],
     ['HS512', jws({ alg: 'HS512', kid: 'rsa-1' }, CLAIMS, hs256(publicPem)), 'algorithm'],
+    ['alg none, padded and lower', jws({ alg: ' none' }, CLAIMS, byEc), 'algorithm'],
+    ['HS256 with an empty secret', jws({ alg: 'HS256', kid: 'rsa-1' }, CLAIMS, hs256(' ')), 'algorithm'],
+    ['HS384 with the kid as the secret', jws({ alg: 'HS384', kid: 'rsa-1' }, CLAIMS, hs256('rsa-1')), 'algorithm'],
+    ['an alg in small letters', jws({ alg: 'es256', kid: 'ec-1' }, CLAIMS, byEc), 'algorithm'],
+    ['an encrypted token’s alg', jws({ alg: 'RSA-OAEP', enc: 'A256GCM', kid: 'rsa-1' }, CLAIMS, byRsa), 'algorithm'],
+    ['a password’s alg', jws({ alg: 'PBES2-HS256+A128KW', p2c: 1e9, kid: 'rsa-1' }, CLAIMS, byRsa), 'algorithm'],
     ['no alg', jws({ kid: 'ec-1' }, CLAIMS, byEc), 'algorithm'],
     ['alg as a list', jws({ alg: ['ES256'], kid: 'ec-1' }, CLAIMS, byEc), 'algorithm'],
     [
@@ -121,6 +129,11 @@ describe('the verifier of every issuer', () => {
     ['a kid that nobody has', jws({ alg: 'ES256', kid: 'ec-2' }, CLAIMS, byEc), 'key'],
     ['a kid that is a path', jws({ alg: 'ES256', kid: '../../dev/null' }, CLAIMS, byStranger), 'key'],
     ['a kid of SQL', jws({ alg: 'ES256', kid: "x' or '1'='1" }, CLAIMS, byStranger), 'key'],
+    ['a kid that is an address', jws({ alg: 'ES256', kid: 'https://evil.example/key' }, CLAIMS, byStranger), 'key'],
+    ['a kid that is a command', jws({ alg: 'ES256', kid: '|/bin/true' }, CLAIMS, byStranger), 'key'],
+    ['a kid of 8 KB', jws({ alg: 'ES256', kid: 'k'.repeat(8192) }, CLAIMS, byEc), 'key'],
+    ['a kid that every object has', jws({ alg: 'ES256', kid: '__proto__' }, CLAIMS, byStranger), 'key'],
+    ['a kid with a NUL', jws({ alg: 'ES256', kid: 'ec-1\u0000' }, CLAIMS, byEc), 'key'],
     ['an empty kid', jws({ alg: 'ES256', kid: '' }, CLAIMS, byEc), 'key'],
     ['a kid that is an object', jws({ alg: 'ES256', kid: { $ne: 1 } }, CLAIMS, byEc), 'header'],
     ['the kid of a known key over a stranger’s signature', jws(ES256, CLAIMS, byStranger), 'signature'],
@@ -133,6 +146,18 @@ describe('the verifier of every issuer', () => {
     ['a SPIFFE key for X.509', ofSpire('x509'), 'key'],
     ['a key for encryption', ofSpire('enc'), 'key'],
     ['its own jwk', jws({ ...ES256, jwk: jwk(stranger.publicKey, {}) }, CLAIMS, byStranger), 'header'],
+    [
+      'its own jwk, the private half too',
+      jws({ ...ES256, jwk: stranger.privateKey.export({ format: 'jwk' }) }, CLAIMS, byStranger),
+      'header',
+    ],
+    [
+      'its own jku at the issuer’s name',
+      jws({ ...ES256, jku: 'https://ci.example@evil.example/keys' }, CLAIMS, byEc),
+      'header',
+    ],
+    ['a crit that names what we know', jws({ ...ES256, crit: ['alg'] }, CLAIMS, byEc), 'header'],
+    ['a crit that is no list', jws({ ...ES256, crit: 'exp' }, CLAIMS, byEc), 'header'],
     ['its own jku', jws({ ...ES256, jku: 'https://evil.example/keys' }, CLAIMS, byEc), 'header'],
     ['its own x5u', jws({ ...ES256, x5u: 'https://evil.example/cert' }, CLAIMS, byEc), 'header'],
     ['its own x5c', jws({ ...ES256, x5c: ['MIIB'] }, CLAIMS, byEc), 'header'],
@@ -165,6 +190,10 @@ describe('the verifier of every issuer', () => {
     ['iat as text', of({ iat: 'now' }), 'claims'],
     ['jti as a number', of({ jti: 1 }), 'claims'],
     ['an expired one', of({ exp: SECONDS - 30 }), 'expired'],
+    ['exp before our time', of({ exp: -1 }), 'expired'],
+    ['nbf as text', of({ nbf: '0' }), 'claims'],
+    ['exp without end', jws(ES256, JSON.stringify(CLAIMS).replace(/"exp":\d+/, '"exp":1e400'), byEc), 'malformed'],
+    ['no audience but null', of({ aud: null }), 'audience'],
     ['exp zero', of({ exp: 0 }), 'expired'],
     ['exp in 25 hours', of({ exp: SECONDS + 90_000 }), 'too_long'],
     ['exp in milliseconds', of({ exp: NOW + 600_000 }), 'too_long'],
@@ -179,6 +208,16 @@ describe('the verifier of every issuer', () => {
     [
       'an ES256 signature of zeros',
       `${goodHeader}.${goodPayload}.${Buffer.alloc(64).toString('base64url')}`,
+      'signature',
+    ],
+    [
+      'an ES256 signature of the curve’s order',
+      `${goodHeader}.${goodPayload}.${Buffer.from(ORDER.repeat(2), 'hex').toString('base64url')}`,
+      'signature',
+    ],
+    [
+      'an ES256 signature with bytes behind',
+      jws(ES256, CLAIMS, (input) => Buffer.concat([byEc(input), Buffer.alloc(8)])),
       'signature',
     ],
     ['an ES256 signature in DER', jws(ES256, CLAIMS, (input) => sign('sha256', input, ec.privateKey)), 'signature'],

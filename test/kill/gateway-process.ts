@@ -9,6 +9,7 @@ const running = await serve({
   ledgerKey: `file://${dir}/keystay.db.ledger-key`,
   listen: '127.0.0.1:0',
   adminListen: '127.0.0.1:0',
+  stripeListen: '127.0.0.1:0',
   secrets: 'env:',
   dev: true,
   strictClock: false,
@@ -16,5 +17,7 @@ const running = await serve({
   step: dieAt,
   workerUrl: new URL('./stepped-worker.ts', import.meta.url),
 })
-process.stdout.write(`${JSON.stringify({ agentUrl: running.agentUrl, adminUrl: running.adminUrl })}\n`)
+process.stdout.write(
+  `${JSON.stringify({ agentUrl: running.agentUrl, adminUrl: running.adminUrl, stripeUrl: running.stripeUrl })}\n`,
+)
 process.once('SIGTERM', () => void running.stop(2000).then(() => process.exit(0)))

@@ -11,6 +11,8 @@ import { clientOf } from '../house/gateway.ts'
 
 export interface GatewayProcess extends ReturnType<typeof clientOf> {
   readonly child: ChildProcess
+  readonly agentUrl: string
+  readonly stripeUrl: string
   /** From now on the process dies at the Nth coming of a step. */
   arm(step: string, turn: number): Promise<void>
   /** True if it died by the kill within the time. */
@@ -41,9 +43,13 @@ export async function gatewayProcess(where: Where): Promise<GatewayProcess> {
       throw new Error(`the gateway did not start: ${errors}`)
     }),
   ])
-  const { agentUrl, adminUrl } = JSON.parse(line) as { agentUrl: string; adminUrl: string }
+  const { agentUrl, adminUrl, stripeUrl } = JSON.parse(line) as {
+    [name in 'agentUrl' | 'adminUrl' | 'stripeUrl']: string
+  }
   return {
     ...clientOf(agentUrl, adminUrl),
+    agentUrl,
+    stripeUrl,
     child,
     arm: (step, turn) => writeFile(armed, `${step}#${turn}`),
     async died(ms) {

@@ -39,11 +39,18 @@ describe('the package, packed and installed in an empty folder', function () {
     const inside = join(folder, 'node_modules/keystay')
     const files = (await readdir(inside, { recursive: true, withFileTypes: true })).filter((one) => one.isFile())
     const names = files.map(({ name, parentPath }) => join(parentPath, name).slice(inside.length + 1))
-    deepEqual(names.filter((name) => !/^(dist\/(gateway|adapters)\/.*\.(js|d\.ts)|[^/]+)$/.test(name)).sort(), [
+    deepEqual(names.filter((name) => !/^(dist\/(gateway|adapters|client)\/.*\.(js|d\.ts)|dist\/console\/.*|[^/]+)$/.test(name)).sort(), [
       'docs/policy.schema.json',
       'gateway/cli/keystay.mjs',
     ])
-    for (const name of ['dist/gateway/main.js', 'dist/gateway/main.d.ts', 'dist/gateway/store/writer-worker.js'])
+    for (const name of [
+      'dist/console/index.html',
+      'dist/gateway/main.js',
+      'dist/gateway/main.d.ts',
+      'dist/client/index.d.ts',
+      'dist/client/ai.js',
+      'dist/gateway/store/writer-worker.js',
+    ])
       ok(names.includes(name), name)
   })
 
@@ -91,11 +98,23 @@ const wrong: Pick<ServeOptions, 'listen'> = { listen: 8787 }
 const start: (options: ServeOptions) => Promise<Running> = serve
 console.log(typeof start, StartError.name, options.listen, typeof wrong)
 `
+    const agent = `import { connect, KeystayError, tokenFile, type Gateway, type Outcome } from 'keystay/client'
+const opened: Promise<Gateway> = connect({ url: 'http://127.0.0.1:9', role: 'agent', identity: tokenFile('none'), patience_ms: 0 })
+const error = await opened.catch((thrown: unknown) => thrown)
+export function read(outcome: Outcome): string {
+  if (outcome.status === 'done') return outcome.call
+  // @ts-expect-error: only one that is done has an output
+  return String(outcome.output)
+}
+console.log(error instanceof KeystayError && error.message)
+`
+    await writeFile(join(folder, 'agent.ts'), agent)
+    deepEqual((await run(process.execPath, ['agent.ts'], folder)).out, 'The token file none cannot be read (ENOENT).\n')
     await writeFile(join(folder, 'uses.ts'), script)
     const used = await run(process.execPath, ['uses.ts'], folder)
     deepEqual([used.out, used.exit], ['function StartError 127.0.0.1:0 object\n', 0])
     const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--lib', 'esnext,dom', '--types', '']
-    const checked = await run(join(ROOT, 'node_modules/.bin/tsc'), [...strict, 'uses.ts'], folder)
+    const checked = await run(join(ROOT, 'node_modules/.bin/tsc'), [...strict, 'uses.ts', 'agent.ts'], folder)
     deepEqual(checked, { exit: 0, out: '', err: '' })
   })
 })

@@ -70,7 +70,8 @@ describe('what changes on the way', function () {
       ['backends.yaml', (text) => text.replace('  shop: {', '  mall: {')],
       ['actions/shop.yaml', (text) => text.replaceAll('backend: shop', 'backend: mall')],
     )
-    await wait(300)
+    // People are asked once the permit of whoever had the call before is over.
+    await wait(1000)
     assert.equal((await gate.show(token, asked.body.call)).body.status, 'needs_human')
   })
 

@@ -81,8 +81,10 @@ describe('a session and its calls', () => {
     const { requester, acting_for } = (await gate.admin('omar', 'GET', `/admin/v1/calls/${id}`)).body
     assert.deepEqual([requester, acting_for], ['demo:bot', 'demo:dana'])
     assert.equal((await gate.approve('omar', id)).body.status, 'done')
-    await gate.admin('sam', 'POST', `/admin/v1/sessions/${session}/revoke`)
+    const why = { reason: 'Dana has left.' }
+    await gate.admin('sam', 'POST', `/admin/v1/sessions/${session}/revoke`, why)
     const entries = entriesOf(where.dir)
+    assert.equal(entries.findLast(({ kind }) => kind === 'session.ended')?.['why'], 'Dana has left.')
     const mine = entries.filter((entry) => entry['session'] === session)
     assert.deepEqual(
       mine.map(({ kind, acting_for: whom }) => [kind, whom]),

@@ -1,11 +1,16 @@
 import type { Change } from './company.ts'
 
+const NO_LEASE_KEY = 'leave it out: the gateway makes the login by `lease:`, answers it once and revokes it'
+
 /** One thing wrong in the company, and every finding of it: place, message, hint. */
 export interface Bad extends Change {
   readonly findings: readonly (readonly [place: string, message: string, hint?: string])[]
 }
 
 /** Refused. */
+const KEYS_OF_A_ROUTE =
+  'the keys here are: route, describe, effect, backend, allow, headers, request_max, record, cost, replay'
+
 export const REFUSED: readonly Bad[] = [
   {
     file: 'actions.yaml',
@@ -215,9 +220,9 @@ export const REFUSED: readonly Bad[] = [
     to: 'adapter: proxy\n',
     findings: [
       [
-        'backends.yaml:3:14',
-        'no adapter `proxy` in this version; there are: http, postgres',
-        'write one of: http, postgres',
+        'actions.yaml:8:10',
+        '`pay` has adapter `proxy`, which is for routes alone',
+        'write `route:` instead of `action:`, or name a backend of another adapter',
       ],
     ],
   },
@@ -226,7 +231,11 @@ export const REFUSED: readonly Bad[] = [
     from: 'adapter: http\n',
     to: 'adapter: htpp\n',
     findings: [
-      ['backends.yaml:3:14', 'no adapter `htpp` in this version; there are: http, postgres', 'did you mean `http`?'],
+      [
+        'backends.yaml:3:14',
+        'no adapter `htpp` in this version; there are: http, postgres, proxy',
+        'did you mean `http`?',
+      ],
     ],
   },
   {
@@ -722,14 +731,104 @@ export const REFUSED: readonly Bad[] = [
     from: 'effect: read',
     to: 'effect: lease',
     findings: [
-      ['actions.yaml:26:9', 'leases are not in this version', 'they come with the adapters that can give them out'],
+      ['actions.yaml:26:9', '`lease` is missing', 'write `lease: { roles: [reader], lifetime: 30m }`'],
+      ['actions.yaml:30:1', 'a lease has no `request`', NO_LEASE_KEY],
+      ['actions.yaml:31:1', 'a lease has no `output`', NO_LEASE_KEY],
     ],
   },
   {
     file: 'actions.yaml',
     from: 'effect: read',
     to: 'effect: read\ncompat: { stripe: x }',
-    findings: [['actions.yaml:27:1', '`compat` is not in this version', 'it comes with the Stripe-shaped door']],
+    findings: [['actions.yaml:27:19', '`stripe` must be a map, not text']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { strpe: { "GET /v1/orders/{order}": {} } }',
+    findings: [['actions.yaml:27:11', 'no door has the shape `strpe`', 'did you mean `stripe`?']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "v1/orders": {} } }',
+    findings: [
+      [
+        'actions.yaml:27:21',
+        '`v1/orders` is no good name',
+        'write a method and a path, with parameters in braces: GET /v1/charges/{charge}',
+      ],
+    ],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "GET /v1/orders/{id}": {} } }',
+    findings: [
+      [
+        'actions.yaml:27:21',
+        'nothing takes `{id}` of the path',
+        'name it as a member of the input, or say `input: { MEMBER: id }`',
+      ],
+    ],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "GET /v1/{order}/{order}": {} } }',
+    findings: [['actions.yaml:27:21', '`{order}` stands twice in the path']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "GET /v1/orders/{order}": {}, "GET /v1/orders/{id}": { input: { order: id } } } }',
+    findings: [['actions.yaml:27:51', 'this is GET /v1/orders/{order} again', 'keep one of the two']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "GET /v1/orders": { input: { oder: id } } } }',
+    findings: [['actions.yaml:27:50', 'the input has no member `oder`', 'did you mean `order`?']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "GET /v1/orders": { input: { order: { always: x } } } } }',
+    findings: [
+      ['actions.yaml:27:67', '`order` cannot be this: wanted text, in the form of a uuid, at most 1000 characters'],
+    ],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "GET /v1/orders": { input: { order: { form: id } } } } }',
+    findings: [['actions.yaml:27:59', 'unknown key `form`', 'did you mean `from`?']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "GET /v1/orders": { ignore: [order] } } }',
+    findings: [['actions.yaml:27:50', '`order` is taken for `order`', 'take it out of `ignore`']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: read',
+    to: 'effect: read\ncompat: { stripe: { "GET /v1/orders": { answer: { id: "${ouput.id}" } } } }',
+    findings: [['actions.yaml:27:58', 'there is no `ouput` here', 'did you mean `output`?']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: write',
+    to: 'effect: write\ncompat: { stripe: { "GET /v1/refunds": {} } }',
+    findings: [
+      ['actions.yaml:4:21', '`GET` only reads, and clients repeat it as they like', 'write POST, PUT or DELETE'],
+    ],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'effect: write',
+    to: 'effect: write\ncompat: { stripe: { "POST /v1/refunds": { input: { note: metadata, charge: metadata.id } } } }',
+    findings: [['actions.yaml:4:58', '`metadata` is taken for `charge` and for `note`', 'take it for one of the two']],
   },
   {
     file: 'actions.yaml',
@@ -782,14 +881,15 @@ export const REFUSED: readonly Bad[] = [
     from: 'action: shop.get',
     to: 'route: shop.get',
     findings: [
-      ['actions.yaml:24:1', 'routes are not in this version', 'routes come with the proxy'],
+      ['actions.yaml:24:1', '`allow` is missing'],
+      ['actions.yaml:27:1', 'unknown key `input`', KEYS_OF_A_ROUTE],
       [
-        'prompts/agent.md:2:11',
-        'the prompt authorizes `shop.get`, which its role does not grant',
-        'grant it, or take it out of the prompt',
+        'actions.yaml:29:10',
+        '`shop` has adapter `http`, which sends whole requests; a route passes them on as they come',
+        'name a backend with adapter: proxy',
       ],
-      ['role.yaml:12:3', 'there is no action `shop.get`', 'there is: pay.refund'],
-      ['role.yaml:25:12', 'there is no action `shop.get`', 'there is: pay.refund'],
+      ['actions.yaml:30:1', 'unknown key `request`', KEYS_OF_A_ROUTE],
+      ['actions.yaml:31:1', 'unknown key `output`', KEYS_OF_A_ROUTE],
     ],
   },
   {
@@ -1111,6 +1211,35 @@ export const REFUSED: readonly Bad[] = [
     from: 'jwks: ./keys/staff.json, ',
     to: 'jwks: ./keys/staff.json, accounts: { dana: }, ',
     findings: [['identity.yaml:3:37', '`accounts` are of an issuer `dev: true` only']],
+  },
+  {
+    file: 'identity.yaml',
+    from: 'audience: keystay }\n',
+    to: 'audience: keystay, client_secret: "age://idp/console" }\n',
+    findings: [
+      [
+        'identity.yaml:2:73',
+        '`client_secret` is of no use here: people sign in where `oidc`, `client_id` and `person` are said',
+      ],
+    ],
+  },
+  {
+    file: 'identity.yaml',
+    from: 'staff: { jwks',
+    to: 'people: { oidc: "https://id.example", client_id: console, person: claims.sub, client_secret: hunter2 }\n  staff: { jwks',
+    findings: [
+      [
+        'identity.yaml:3:96',
+        'this is not a secret ref; a credential never stands in a policy',
+        'write one of: age://NAME, env://VARIABLE, file:///PATH, vault://MOUNT/PATH#FIELD, aws://NAME#FIELD',
+      ],
+    ],
+  },
+  {
+    file: 'identity.yaml',
+    from: 'staff: { jwks',
+    to: 'people: { oidc: "https://id.example", client_id: console, person: claims.sub, scope: profile }\n  staff: { jwks',
+    findings: [['identity.yaml:3:88', '`scope` must be openid, and what else the issuer knows, with single blanks']],
   },
   {
     file: 'identity.yaml',

@@ -77,6 +77,8 @@ describe('the example company', () => {
       issuer: 'keystay:dev:demo',
       audience: 'keystay',
       client_id: null,
+      client_secret: null,
+      scope: null,
       keys: { kind: 'dev' },
       once: null,
       accounts: {

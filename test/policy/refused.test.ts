@@ -111,7 +111,6 @@ const NOT_ALONE: { readonly [to: string]: string } = {
   'minimum: 12345678901234567890': 'a bound is a number',
   'action: pay.refund': 'one of two whole documents goes',
   'action: limits': 'the name is taken, and then unknown elsewhere',
-  'route: shop.get': 'the action is missing now',
   'breaker: { open_after: 0.5 }': 'a share is not a fraction',
   '${cost} ${has(input.note) ? input.note : ""}': 'the note is sensitive',
   'max: 200.00 USD or 180.00 EUR\n': 'shared budgets stand in another file',

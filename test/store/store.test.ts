@@ -283,6 +283,10 @@ describe('lists of calls and sessions', () => {
     assert.deepEqual(await store.sessions({ live_at: row?.issued_at ?? 0, role: 'support-agent' }), [row])
     assert.deepEqual(await store.sessions({ live_at: row?.expires_at ?? 0 }), [])
     assert.deepEqual(await store.sessions({ role: 'other' }), [])
+    assert.deepEqual(await store.sessions({ live_at: row?.issued_at ?? 0, role: 'other' }), [])
+    assert.deepEqual(await store.sessions({ live_at: row?.issued_at ?? 0, person: row?.requester ?? '' }), [row])
+    assert.deepEqual(await store.sessions({ person: 'demo:nobody' }), [])
+    assert.deepEqual(await store.sessions({ person: row?.requester ?? '', before: ses }), [])
   })
 })
 

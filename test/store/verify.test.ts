@@ -241,8 +241,15 @@ describe('a store that was tampered with', () => {
     ],
     [
       'a call that was put in',
-      `INSERT INTO calls SELECT 'call_x', state, action, role, principal, session, key, binds, created_at, expires_at, REPLACE(data, id, 'call_x') FROM calls WHERE state = 'denied'`,
+      `INSERT INTO calls (id, state, action, role, principal, session, key, binds, created_at, expires_at, data)
+       SELECT 'call_x', state, action, role, principal, session, key, binds, created_at, expires_at, REPLACE(data, id, 'call_x')
+       FROM calls WHERE state = 'denied'`,
       'the call call_x is not in the ledger',
+    ],
+    [
+      'a call that equal requests find',
+      `UPDATE calls SET joins = 'x' WHERE id = (SELECT MIN(id) FROM calls)`,
+      ' differs from its own columns',
     ],
     ['a call that cannot be read', `UPDATE calls SET data = '{' WHERE state = 'denied'`, ' cannot be read'],
   ]

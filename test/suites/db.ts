@@ -122,9 +122,10 @@ export function databaseSuite(name: string, open: () => Promise<Driver>): void {
     it('makes its schema once, and refuses one of a newer version', async () => {
       await migrate(driver)
       await migrate(driver)
+      const [made] = await driver.transaction((db) => db.all<{ version: number }>('SELECT version FROM schema_version'))
       await driver.transaction((db) => db.run('UPDATE schema_version SET version = 999'))
       await assert.rejects(migrate(driver), /schema version 999.*run the newer Keystay/)
-      await driver.transaction((db) => db.run('UPDATE schema_version SET version = 1'))
+      await driver.transaction((db) => db.run('UPDATE schema_version SET version = $1', [made?.version ?? 0]))
     })
   })
 }

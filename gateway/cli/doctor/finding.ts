@@ -7,6 +7,7 @@ export interface Finding {
     | 'store'
     | 'ledger'
     | 'limits'
+    | 'leases'
     | 'secrets'
     | 'policy'
     | 'backends'

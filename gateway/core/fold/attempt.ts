@@ -4,6 +4,7 @@ import type { Reconcile, Settle, Settled, Start, Started, TakeOver } from '../op
 import type { Call, JsonObject, Outcome } from '../types.ts'
 import { callFields, put, write } from '../working.ts'
 import type { Working } from '../working.ts'
+import { forgetNote, issueLease } from './lease.ts'
 import { frozenBy, saltOf } from './open.ts'
 
 /**
@@ -53,7 +54,7 @@ function settled(working: Working, call: Call, operation: Settle): Call {
     case 'refused':
       return earlier.length > 0
         ? inDoubt(working, call, `attempt ${attempt} was refused (${outcome.status})`, outcome.evidence, earlier)
-        : refused(working, call, outcome)
+        : refused(working, call, outcome, operation.output)
     case 'not_sent':
       // Somebody took the call over meanwhile and has it in doubt: from there it is found out, or sent again.
       return earlier.length > 0 || call.state === 'unknown'
@@ -61,18 +62,22 @@ function settled(working: Working, call: Call, operation: Settle): Call {
         : notSent(working, call, outcome)
     case 'unknown':
       return inDoubt(working, call, outcome.reason, outcome.evidence, [...earlier, attempt])
+    case 'broken':
+      return broken(working, call, outcome, operation.output, operation.replay_ms)
   }
 }
 
 function done(
   working: Working,
   call: Call,
-  operation: { output: string | null; replay_ms: number; attempt: number },
+  operation: Pick<Settle, 'output' | 'replay_ms' | 'attempt' | 'lease'>,
   outcome: { evidence: JsonObject },
 ): Call {
   const at = call.intent_at ?? working.now
   spend(working, call.reserve, at)
-  const { output } = operation
+  const { output, lease } = operation
+  const until = lease === undefined ? null : new Date(working.now + lease.lifetime_ms).toISOString()
+  const evidence: JsonObject = until === null ? outcome.evidence : { ...outcome.evidence, expires_at: until }
   if (output !== null) working.bodies.set(call.id, { ...working.bodies.get(call.id), call: call.id, output })
   const entry = write(
     working,
@@ -82,15 +87,15 @@ function done(
       attempt: operation.attempt,
       outcome: 'done',
       cost: call.cost === null ? null : { ...call.cost },
-      evidence: outcome.evidence,
+      evidence,
       digests: output === null ? {} : { output: digestOf(saltOf(working, call.id), output) },
       spend: moved(call.reserve),
       dated: new Date(at).toISOString(),
     },
     { call: call.id, session: call.session },
   )
+  if (lease !== undefined) issueLease(working, call, lease)
   const replay_until = working.now + operation.replay_ms
-  const { evidence } = outcome
   return put(working, {
     ...call,
     state: 'done',
@@ -103,10 +108,61 @@ function done(
   })
 }
 
-function refused(working: Working, call: Call, outcome: Extract<Outcome, { kind: 'refused' }>): Call {
+/**
+ * A stream that began and did not come to a whole answer is over: nobody can send it again, and nobody is asked. What it
+ * reserved is spent, since some of it may have happened; that it broke stands in the entry, in the evidence, and in what
+ * answers its key.
+ */
+function broken(
+  working: Working,
+  call: Call,
+  outcome: { readonly reason: string; readonly by: string; readonly evidence: JsonObject },
+  output: string | null,
+  replay_ms: number,
+): Call {
+  const at = call.intent_at ?? working.now
+  spend(working, call.reserve, at)
+  if (output !== null) working.bodies.set(call.id, { ...working.bodies.get(call.id), call: call.id, output })
+  const { reason, by } = outcome
+  const entry = write(
+    working,
+    'call.settled',
+    {
+      ...callFields(call),
+      attempt: call.attempt,
+      outcome: 'broken',
+      by,
+      reason,
+      cost: call.cost === null ? null : { ...call.cost },
+      evidence: outcome.evidence,
+      digests: output === null ? {} : { output: digestOf(saltOf(working, call.id), output) },
+      spend: moved(call.reserve),
+      dated: new Date(at).toISOString(),
+    },
+    { call: call.id, session: call.session },
+  )
+  return put(working, {
+    ...call,
+    state: 'done',
+    doubt: [],
+    evidence: { ...outcome.evidence, broken: reason },
+    detail: reason,
+    replay_until: working.now + replay_ms,
+    entry,
+    updated_at: working.now,
+  })
+}
+
+function refused(
+  working: Working,
+  call: Call,
+  outcome: Extract<Outcome, { kind: 'refused' }>,
+  output: string | null,
+): Call {
   const at = call.intent_at ?? working.now
   settleRefused(working, call.reserve, at)
   const { calls, others } = byKind(call.reserve)
+  if (output !== null) working.bodies.set(call.id, { ...working.bodies.get(call.id), call: call.id, output })
   const entry = write(
     working,
     'call.settled',
@@ -117,6 +173,7 @@ function refused(working: Working, call: Call, outcome: Extract<Outcome, { kind:
       status: outcome.status,
       cost: call.cost === null ? null : { ...call.cost },
       evidence: outcome.evidence,
+      ...(output === null ? {} : { digests: { output: digestOf(saltOf(working, call.id), output) } }),
       spend: moved(calls),
       release: moved(others),
       dated: new Date(at).toISOString(),
@@ -190,6 +247,7 @@ export function found(working: Working, operation: Reconcile): Settled {
   const { output } = operation
   const happened = operation.found === 'done'
   const { calls, others } = byKind(call.reserve)
+  forgetNote(working, call.id)
   if (happened) spend(working, call.reserve, at)
   else settleRefused(working, call.reserve, at)
   if (output !== null) working.bodies.set(call.id, { ...working.bodies.get(call.id), call: call.id, output })
@@ -239,6 +297,10 @@ export function takenOver(working: Working, operation: TakeOver): Settled {
   // No arrow, and so no entry: it is in doubt as before.
   if (call.state === 'unknown') return { kind: 'settled', call: put(working, taken) }
   const reason = 'the gateway stopped while the call ran'
+  // What had come of the stream by then went to an agent that is gone.
+  if (call.streamed === true) {
+    return { kind: 'settled', call: broken(working, taken, { reason, by: 'gateway', evidence: {} }, null, 0) }
+  }
   // A read changes nothing: it may simply be asked again.
   if (call.effect === 'read') return { kind: 'settled', call: notSent(working, taken, { kind: 'not_sent', reason }) }
   return { kind: 'settled', call: inDoubt(working, taken, reason, {}, [...call.doubt, call.attempt]) }

@@ -3,12 +3,14 @@ import { admit, exceeds, reportedBy } from '../admit.ts'
 import type { Use } from '../admit.ts'
 import { cardOf } from '../card.ts'
 import { BODY_NAMES, digestOf } from '../entry.ts'
+import type { Unnamed } from '../join.ts'
 import { moved, peek, reserve, use } from '../limits.ts'
 import type { Admit, Admitted, SessionRow, Switches } from '../operations.ts'
 import type { Approval, Because, Call, Decision, Effect, JsonObject, NeedState, Plan, Want } from '../types.ts'
 import { resetsAt } from '../window.ts'
 import { overBy } from '../session-over.ts'
-import { callFields, keyName, put, write } from '../working.ts'
+import { callFields, keyName, namedCall, put, write } from '../working.ts'
+import { joins } from './join.ts'
 import type { Working } from '../working.ts'
 
 /**
@@ -24,6 +26,9 @@ export function opens(working: Working, operation: Admit): Admitted {
   const bound = key === null ? undefined : boundCall(working, operation.principal, plan, key)
   // The key is looked up first, whatever limits, switches and facts say by now: who asked before gets its answer.
   if (bound !== undefined) return { kind: 'bound', call: bound, same: bound.fingerprint === operation.fingerprint }
+
+  const joined = operation.join === 'invented' ? joins(working, unnamedOf(operation)) : undefined
+  if (joined !== undefined) return { ...joined, kind: 'bound', same: true }
 
   const call = received(working, operation, session)
   working.salts.set(call.id, operation.bodies.salt)
@@ -50,20 +55,28 @@ export function opens(working: Working, operation: Admit): Admitted {
   if (decision.verdict === 'deny') return deny(working, operation, call, decision, [plan.attempts], reported)
   working.bodies.set(call.id, operation.bodies)
   reserve(working, decision.reserve)
-  if (decision.verdict === 'hold') return { kind: 'held', call: hold(working, call, plan, decision, reported) }
-  const started = begin(working, call, decision.reserve, moved(decision.reserve), operation.timeout_ms, reported)
+  const opened: Call = { ...call, ...joinOf(operation) }
+  if (decision.verdict === 'hold') return { kind: 'held', call: hold(working, opened, plan, decision, reported) }
+  const started = begin(
+    working,
+    opened,
+    decision.reserve,
+    { reserve: moved(decision.reserve) },
+    operation.timeout_ms,
+    reported,
+  )
   return { kind: 'started', call: started, begun: working.begun }
 }
 
 /**
- * The intent: from here on the call may have an effect. `reserves` is what this entry moves: nothing where an approval
- * has moved it already.
+ * The intent: from here on the call may have an effect. `moves` is what this entry moves: nothing where an approval has
+ * moved it already.
  */
 export function begin(
   working: Working,
   call: Call,
   reserved: readonly Want[],
-  reserves: readonly JsonObject[],
+  moves: { readonly reserve: readonly JsonObject[]; readonly release?: readonly JsonObject[] },
   timeout_ms: number,
   reported: readonly string[],
 ): Call {
@@ -77,7 +90,7 @@ export function begin(
       policy: call.policy,
       cost: call.cost === null ? null : { ...call.cost },
       digests: digestsOf(working, call.id),
-      reserve: reserves,
+      ...moves,
       ...(reported.length > 0 ? { reported } : {}),
     },
     { call: call.id, session: call.session },
@@ -254,8 +267,15 @@ export function saltOf(working: Working, call: string): string {
 }
 
 function boundCall(working: Working, principal: string, plan: Plan, key: string): Call | undefined {
-  const id = working.keys.get(keyName(principal, plan.role, plan.action, key))
-  return id === undefined ? undefined : working.calls.get(id)
+  return namedCall(working, keyName(principal, plan.role, plan.action, key))
+}
+
+function unnamedOf({ principal, key, fingerprint, plan: { role, action } }: Admit): Unnamed {
+  return { principal, role, action, key, fingerprint }
+}
+
+function joinOf({ join }: Admit): Pick<Call, 'join'> {
+  return join === undefined ? {} : { join: join === 'invented' ? 'owed' : 'open' }
 }
 
 function received(working: Working, operation: Admit, session: SessionRow): Call {
@@ -296,6 +316,7 @@ function received(working: Working, operation: Admit, session: SessionRow): Call
     retry_at: null,
     evidence: {},
     settles: [],
+    ...(plan.streamed === undefined ? {} : { streamed: plan.streamed }),
     barred: plan.barred,
     replay_until: null,
     entry: '',

@@ -1,5 +1,6 @@
-import { admit, isBarred, reportedBy } from '../admit.ts'
+import { admit, isBarred, once, reportedBy } from '../admit.ts'
 import { cardOf } from '../card.ts'
+import { isReady } from '../lease.ts'
 import { byKind, moved, release, reserve, settleRefused, spend } from '../limits.ts'
 import type {
   Approve,
@@ -13,7 +14,7 @@ import type {
   Rejected,
   Switches,
 } from '../operations.ts'
-import type { Approval, Call, Decision, JsonObject } from '../types.ts'
+import type { Approval, Call, Decision, JsonObject, Plan } from '../types.ts'
 import { callFields, put, write } from '../working.ts'
 import type { Working } from '../working.ts'
 import { begin, detailOf, digestsOf, frozenBy, hold, isStale, saltOf, useOf } from './open.ts'
@@ -50,16 +51,19 @@ export function approves(working: Working, operation: Approve): Approved {
   const reported = reportedBy(plan, usage)
   working.bodies.set(before.id, { call: before.id, ...operation.bodies })
   if (decision.verdict === 'deny') {
-    return { kind: 'denied', call: recheckDenied(working, before, operation, decision, reported) }
+    return { kind: 'denied', call: recheckDenied(working, before, plan, yesFields(operation), decision, reported) }
   }
-  const afresh = heldAfresh(working, before, operation, decision)
+  const afresh = heldAfresh(working, before, plan, decision)
   release(working, before.reserve)
   if (afresh !== null) {
     reserve(working, afresh.reserve)
     const again = { why: 'what would be approved has changed', release: before.reserve }
     return { kind: 'card_changed', call: hold(working, before, plan, afresh, reported, again) }
   }
-  reserve(working, decision.reserve)
+  // A lease is made once its agent comes for it: until then it is an open hold.
+  const waits = decision.verdict === 'hold' || before.effect === 'lease'
+  const reserved = waits ? once([...decision.reserve, plan.holds]) : decision.reserve
+  reserve(working, reserved)
   const entry = write(
     working,
     'call.approved',
@@ -69,7 +73,7 @@ export function approves(working: Working, operation: Approve): Approved {
       have: decision.need.map(({ line, have }) => ({ line, have })),
       digests: digestsOf(working, before.id),
       release: moved(before.reserve),
-      reserve: moved(decision.reserve),
+      reserve: moved(reserved),
     },
     { call: before.id, session: before.session },
   )
@@ -78,14 +82,14 @@ export function approves(working: Working, operation: Approve): Approved {
   const approved: Call = {
     ...before,
     policy,
-    reserve: decision.reserve,
+    reserve: reserved,
     need,
     approvals,
     entry,
     updated_at: working.now,
   }
-  if (decision.verdict === 'hold') return { kind: 'held', call: put(working, approved) }
-  const started = begin(working, approved, decision.reserve, [], operation.timeout_ms, reported)
+  if (waits) return { kind: 'held', call: put(working, approved) }
+  const started = begin(working, approved, decision.reserve, { reserve: [] }, operation.timeout_ms, reported)
   return { kind: 'started', call: started, begun: working.begun }
 }
 
@@ -98,7 +102,7 @@ export function notToApprove(
   const { person, groups, card } = approval
   if (isBarred(person, groups, call.barred)) return 'own_call'
   if (!call.need.some(({ of }) => groups.includes(of))) return 'not_eligible'
-  if (call.approvals.some((yes) => yes.person === person)) return 'already_decided'
+  if (call.approvals.some((yes) => yes.person === person) || isReady(call)) return 'already_decided'
   if (call.card !== card) return 'card_changed'
   return frozenBy(switches, call.role, call.action, call.effect) === null ? null : 'frozen'
 }
@@ -109,8 +113,7 @@ function yesFields({ approval, plan }: Approve): JsonObject {
 }
 
 /** Another request, backend, cost or need: what was said counts no more, and people are asked again. null: the card stands. */
-function heldAfresh(working: Working, call: Call, operation: Approve, decision: Allowed | Held): Held | null {
-  const { plan } = operation
+export function heldAfresh(working: Working, call: Call, plan: Plan, decision: Allowed | Held): Held | null {
   const expires_at = call.expires_at ?? 0
   const standing = { call: call.id, backend: plan.backend, request: plan.request, cost: plan.cost, expires_at }
   const salt = saltOf(working, call.id)
@@ -129,10 +132,11 @@ function heldAfresh(working: Working, call: Call, operation: Approve, decision: 
   }
 }
 
-function recheckDenied(
+export function recheckDenied(
   working: Working,
   call: Call,
-  operation: Approve,
+  plan: Plan,
+  yes: JsonObject,
   { because, code, retry_at }: Extract<Decision, { verdict: 'deny' }>,
   reported: readonly string[],
 ): Call {
@@ -143,7 +147,7 @@ function recheckDenied(
     'call.denied',
     {
       ...callFields(call),
-      ...yesFields(operation),
+      ...yes,
       code,
       because: lines,
       recheck: true,
@@ -156,7 +160,7 @@ function recheckDenied(
   return put(working, {
     ...call,
     state: 'denied',
-    policy: operation.plan.policy,
+    policy: plan.policy,
     code,
     because: lines,
     detail: detailOf(because),
@@ -265,7 +269,7 @@ export function cancel(working: Working, call: Call, reason: string, by = 'gatew
   return end(working, call, 'cancelled', 'call.cancelled', reason, { by, reason })
 }
 
-function expire(working: Working, call: Call): Call {
+export function expire(working: Working, call: Call): Call {
   return end(working, call, 'expired', 'call.expired', 'Nobody decided in time.', {})
 }
 
@@ -296,7 +300,7 @@ function end(
   })
 }
 
-function expired(call: Call, now: number): boolean {
+export function expired(call: Call, now: number): boolean {
   return call.expires_at !== null && call.expires_at <= now
 }
 

@@ -11,9 +11,11 @@ import type {
 } from '../operations.ts'
 import { actingFields } from '../principal.ts'
 import { isRevoked } from '../session-over.ts'
+import type { JsonObject } from '../types.ts'
 import { write } from '../working.ts'
 import type { Working } from '../working.ts'
 import { cancel } from './people.ts'
+import { consentFor, consentIsTaken } from './visit.ts'
 
 /** How long a renewed session lives beside its renewal, until the renewal's token is used. */
 export const BOTH_LIVE_MS = 60_000
@@ -24,6 +26,8 @@ const LIFE_MIN_MS = 1_000
 /** A deliberate grant: who asked, for what role, on what proof, for how long, under which policy and prompt. */
 export function issued(working: Working, operation: IssueSession): Issued {
   const { session: draft, lifetime_ms, live_max, renews } = operation
+  const consent = operation.consent === undefined ? undefined : consentFor(working, operation.consent)
+  if (consent === null) return { kind: 'consent_over' }
   const proofs = [
     { ...draft, once: operation.once },
     ...(draft.actor === undefined ? [] : [{ ...draft.actor, once: operation.actor_once === true }]),
@@ -40,6 +44,7 @@ export function issued(working: Working, operation: IssueSession): Issued {
   const live = (working.live.get(draft.principal) ?? 0) - place
   if (live >= live_max) return { kind: 'too_many' }
 
+  if (consent !== undefined) consentIsTaken(working, consent, draft.id)
   if (before !== null) makeWay(working, before, draft.id)
   const session: SessionRow = {
     ...draft,
@@ -70,6 +75,7 @@ export function issued(working: Working, operation: IssueSession): Issued {
       proof: session.proof,
       jti: session.jti,
       ...(session.actor === undefined ? {} : { actor: { ...session.actor } }),
+      ...(session.client === undefined ? {} : { client: session.client }),
       prompt: session.prompt,
       policy: session.policy,
       lifetime_s: Math.floor((session.expires_at - now) / 1000),
@@ -128,10 +134,11 @@ export function used(working: Working, operation: UseSession): Used {
 }
 
 export function denied(working: Working, operation: DenySession): { entry: string } {
-  const { role, principal, issuer, reason } = operation
+  const { role, principal, issuer, reason, client } = operation
   const requester = principal?.split('#', 1)[0] ?? null
   const acting = principal === null ? {} : actingFields(principal)
-  return { entry: write(working, 'session.denied', { role, requester, ...acting, issuer, reason }) }
+  const by: JsonObject = client === undefined ? {} : { client }
+  return { entry: write(working, 'session.denied', { role, requester, ...acting, issuer, reason, ...by }) }
 }
 
 /**
@@ -150,7 +157,7 @@ export function ended(working: Working, operation: EndSession): Ended {
   const { lineage } = session
   const standing = [...working.sessions.values()].filter((one) => one.lineage === lineage && !isRevoked(one))
   if (standing.length === 0) return { kind: 'already', session }
-  for (const one of standing) end(working, one, reason, by)
+  for (const one of standing) end(working, one, reason, by, operation.why)
   const waiting = [...working.calls.values()].filter((call) => {
     return call.lineage === lineage && (call.state === 'held' || call.state === 'intent')
   })
@@ -165,9 +172,16 @@ export function ends(working: Working): number {
   return due.length
 }
 
-function end(working: Working, session: SessionRow, reason: NonNullable<SessionRow['ended_reason']>, by: string) {
+function end(
+  working: Working,
+  session: SessionRow,
+  reason: NonNullable<SessionRow['ended_reason']>,
+  by: string,
+  why?: string,
+) {
   const { id, role, principal } = session
-  const fields = { session: id, role, principal, ...actingFields(principal), reason, by }
+  const said: JsonObject = why === undefined ? {} : { why }
+  const fields = { session: id, role, principal, ...actingFields(principal), reason, by, ...said }
   write(working, 'session.ended', fields, { session: id })
   return put(working, { ...session, ended_at: working.now, ended_reason: reason })
 }

@@ -8,8 +8,10 @@ import { durationAt, entriesAt, expressionAt, has, known, textAt, textTemplateAt
 import type { Compiling } from './compiling.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Piece } from './place.ts'
+import { compileCompat } from './compat.ts'
 import { compileFact, factType } from './facts.ts'
-import { compilePage, compileRequest, effectsIn } from './requests.ts'
+import { checkEffectKeys, compileLease, leaseTemplate } from './leases.ts'
+import { compilePage, compileRequest, effectsIn, refuseStreaming } from './requests.ts'
 import { callScope, membersRead } from './scopes.ts'
 import type { Names } from './scopes.ts'
 
@@ -26,6 +28,8 @@ export interface CompiledAction {
   readonly priced: boolean
   /** Attributes of the session that it reads: a role that it is granted to must carry them. */
   readonly attributes: readonly string[]
+  /** A route. */
+  readonly streamed?: true
 }
 
 export function compileAction(
@@ -37,9 +41,10 @@ export function compileAction(
 ): CompiledAction | null {
   if (piece.document.unreadable) return null
   const before = compiling.report.list.length
-  const input = inputAt(compiling, at(piece, 'input'))
+  const input = inputAt(compiling, at(piece, 'input'), pricedBy(at(piece, 'cost')))
   const backend = textAt(at(piece, 'backend'))
   if (backend !== null) known(compiling, 'backends', backend, at(piece, 'backend'))
+  refuseStreaming(compiling, at(piece, 'backend'), backends.get(backend ?? ''))
   const inputType = input?.type ?? 'any'
 
   const facts: Fact[] = []
@@ -54,7 +59,7 @@ export function compileAction(
 
   const factsType: Type = unknownFacts ? 'any' : { object: factTypes }
   const scope = callScope(names, inputType, factsType)
-  const effect = effectAt(compiling, at(piece, 'effect'))
+  const effect = effectAt(at(piece, 'effect'))
   const cost = costAt(compiling, at(piece, 'cost'), scope)
   const priced = has(at(piece, 'cost'))
   const summary = has(at(piece, 'summary'))
@@ -70,12 +75,16 @@ export function compileAction(
     }
   }
   const adapter = backends.get(backend ?? '')?.adapter ?? null
-  const request = compileRequest(compiling, adapter, at(piece, 'request'), 'request', scope)
+  checkEffectKeys(compiling, piece)
+  const lease = compileLease(compiling, piece, backends.get(backend ?? ''))
+  const request =
+    lease === null ? compileRequest(compiling, adapter, at(piece, 'request'), 'request', scope) : leaseTemplate(lease)
   const recheck = has(at(piece, 'recheck')) ? compileRecheck(compiling, adapter, at(piece, 'recheck'), scope) : null
   warnOfDoubt(compiling, piece, effect, backends.get(backend ?? ''))
   const undo = textAt(at(piece, 'undo')) ?? 'none'
   if (undo !== 'none') known(compiling, 'actions', undo, at(piece, 'undo'))
   const replay_ms = durationAt(compiling, at(piece, 'replay'), '7d')
+  const compat = compileCompat(compiling, at(piece, 'compat'), input, scope, effect)
 
   const templates = [request, summary, recheck?.request, ...facts.map((fact) => fact.request)].filter(
     (template) => template != null,
@@ -104,13 +113,21 @@ export function compileAction(
         keep: textsAt(at(piece, 'output', 'keep')),
         undo,
         replay_ms,
+        ...(Object.keys(compat).length > 0 ? { compat } : {}),
+        ...(lease === null ? {} : { lease }),
       }
   return { name, action, input: inputType, facts: factsType, effect, cost, priced, attributes }
 }
 
-function inputAt({ report }: Compiling, piece: Piece): InputSchema | null {
+/** Members of the input that a cost speaks of. */
+function pricedBy(cost: Piece): string[] {
+  const text = JSON.stringify((has(cost) ? valueAt(cost) : null) ?? '')
+  return [...new Set([...text.matchAll(/\binput\.([A-Za-z_]\w*)/g)].map(([, name]) => name ?? ''))]
+}
+
+function inputAt({ report }: Compiling, piece: Piece, priced: readonly string[]): InputSchema | null {
   if (!sound(piece)) return null
-  const compiled = compileInput((valueAt(piece) ?? {}) as JsonObject)
+  const compiled = compileInput((valueAt(piece) ?? {}) as JsonObject, priced)
   for (const { path, message, hint, key, warning } of compiled.ok ? compiled.warnings : compiled.problems) {
     report[warning === true ? 'warning' : 'error'](at(piece, ...path), message, hint, key === true ? 'key' : 'value')
   }
@@ -126,14 +143,12 @@ function inputAt({ report }: Compiling, piece: Piece): InputSchema | null {
   return compiled.ok ? compiled.input : null
 }
 
-function effectAt({ report }: Compiling, piece: Piece): Effect | null {
+function effectAt(piece: Piece): Effect | null {
   const effect = textAt(piece)
-  if (effect === 'lease')
-    report.error(piece, 'leases are not in this version', 'they come with the adapters that can give them out')
-  return effect === 'read' || effect === 'write' ? effect : null
+  return effect === 'read' || effect === 'write' || effect === 'lease' ? effect : null
 }
 
-function costAt(compiling: Compiling, piece: Piece, scope: TypeScope): CostSpec | null {
+export function costAt(compiling: Compiling, piece: Piece, scope: TypeScope): CostSpec | null {
   if (!sound(piece) || !has(piece)) return null
   if (has(at(piece, 'count'))) {
     const count = expressionAt(compiling, at(piece, 'count'), scope, 'int')

@@ -83,6 +83,15 @@ function secretsAt(compiling: Compiling, piece: Piece): SecretRef[] {
   const value = valueAt(piece)
   if (typeof value === 'string') return secretAt(compiling, piece, value)
   if (typeof value !== 'object' || value === null) return []
+  const lease = (value as { readonly lease?: Json }).lease
+  if (typeof lease === 'string') {
+    const other = Object.keys(value).find((key) => key !== 'lease')
+    if (other !== undefined) {
+      const hint = 'keep one of the two'
+      compiling.report.error(at(piece, other), `\`lease\` is the whole login: no \`${other}\` beside it`, hint, 'key')
+    }
+    return [`${lease}#username`, `${lease}#password`]
+  }
   return Object.keys(value)
     .filter((key) => !PLAIN.has(key) || !isPlain((value as { readonly [key: string]: Json })[key]))
     .flatMap((key) => secretsAt(compiling, at(piece, key)))
@@ -92,7 +101,8 @@ function isPlain(value: Json | undefined): boolean {
   return typeof value === 'string' && !value.startsWith('vault://')
 }
 
-function secretAt({ report }: Compiling, piece: Piece, text: string): SecretRef[] {
+/** The ref that stands here, alone in a list; none where it is not one. */
+export function secretAt({ report }: Compiling, piece: Piece, text: string): SecretRef[] {
   const scheme = /^([a-z]+):\/\//.exec(text)?.[1] ?? ''
   const ref = Object.hasOwn(REFS, scheme) ? REFS[scheme] : undefined
   const forms = Object.values(REFS)

@@ -15,6 +15,8 @@ import type { Path, Piece } from './place.ts'
 export interface Compiling {
   readonly report: Report
   readonly adapters: AdapterSchemas
+  /** The shapes of other APIs that there are doors for; those of this program unless said. */
+  readonly shapes?: readonly string[]
   /** Key files and prompts by their path below the policy directory. */
   readonly files: ReadonlyMap<string, string>
   /** Whatever has a name, sound or not: a reference to something broken is not one more finding. */

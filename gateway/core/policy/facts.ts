@@ -4,7 +4,7 @@ import { expressionAt, has, itemsAt, known, numberAt, textAt } from './compiling
 import type { Compiling } from './compiling.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Piece } from './place.ts'
-import { compilePage, compileRequest } from './requests.ts'
+import { compilePage, compileRequest, refuseStreaming } from './requests.ts'
 import { typeOfKeep } from './scopes.ts'
 
 /** Compiles one fact; null where something in it is wrong. */
@@ -19,7 +19,9 @@ export function compileFact(
   const own = at(piece, 'backend')
   const backend = has(own) ? textAt(own) : backendOfAction
   if (has(own) && backend !== null) known(compiling, 'backends', backend, own)
-  const adapter = backends.get(backend ?? '')?.adapter ?? null
+  const spec = backends.get(backend ?? '')
+  if (has(own)) refuseStreaming(compiling, own, spec)
+  const adapter = spec?.adapter ?? null
   const request = compileRequest(compiling, adapter, piece, 'fact', scope)
   const schema = compiling.adapters[adapter ?? '']?.request
   const keep = keepAt(piece)

@@ -6,6 +6,7 @@ import { approvalLines } from './approvals.ts'
 import { budgetLines, maxLines, rateLines, requireLines, serializeLine } from './lines.ts'
 import type { GrantPlace, Priced } from './lines.ts'
 import { at, sound } from './place.ts'
+import { checkRouteGrant } from './routes.ts'
 import type { Piece } from './place.ts'
 
 /** A grant as one role writes it, before what it inherits. */
@@ -47,6 +48,7 @@ export function compileGrant(
     attempts: numberAt(at(piece, 'attempts'), ATTEMPTS),
     holds_max: numberAt(at(piece, 'holds_max'), HOLDS),
   }
+  if (action?.streamed === true) checkRouteGrant(compiling, piece, action)
   return { ...grant, priced: action === undefined ? [] : checkUnits(compiling, grant, action) }
 }
 

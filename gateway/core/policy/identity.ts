@@ -7,7 +7,7 @@ import { durationAt, entriesAt, expressionAt, flagAt, has, known, numberAt, text
 import type { Compiling } from './compiling.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Piece } from './place.ts'
-import { isInternal } from './backends.ts'
+import { isInternal, secretAt } from './backends.ts'
 import { didYouMean as hintOf } from './finding.ts'
 import { CLAIMS, CLAIMS_AND_GROUPS } from './scopes.ts'
 
@@ -35,8 +35,15 @@ export function compileIssuer(compiling: Compiling, name: string, piece: Piece):
     report.error(at(piece, 'client_id'), '`audience` and `client_id` are two names of one thing', 'keep one', 'key')
   }
   for (const key of ['oidc', 'jwks_uri']) checkAddress(compiling, at(piece, key))
+  for (const key of ['client_secret', 'scope']) {
+    if (has(at(piece, key)) && !(has(at(piece, 'oidc')) && has(at(piece, 'client_id')) && has(at(piece, 'person')))) {
+      const why = 'people sign in where `oidc`, `client_id` and `person` are said'
+      report.error(at(piece, key), `\`${key}\` is of no use here: ${why}`, undefined, 'key')
+    }
+  }
   const keys = keysOf(compiling, piece)
   if (keys === null) return null
+  const secret = text('client_secret')
   const person = expressionAt(compiling, at(piece, 'person'), CLAIMS, 'any')
   const display = expressionAt(compiling, at(piece, 'name'), CLAIMS, 'any')
   const groups = expressionAt(compiling, at(piece, 'groups'), CLAIMS, 'any')
@@ -45,6 +52,8 @@ export function compileIssuer(compiling: Compiling, name: string, piece: Piece):
     issuer: dev ? `keystay:dev:${name}` : (text('oidc') ?? text('issuer') ?? ''),
     audience: dev ? 'keystay' : (text('audience') ?? text('client_id') ?? ''),
     client_id: text('client_id'),
+    client_secret: secret === null ? null : (secretAt(compiling, at(piece, 'client_secret'), secret)[0] ?? null),
+    scope: text('scope'),
     keys,
     once: has(at(piece, 'once')) ? flagAt(at(piece, 'once')) : null,
     person: person ?? (dev ? plain('claims.sub') : null),

@@ -1,9 +1,9 @@
 import type { ErrorObject } from 'ajv'
-import { nearest } from '../spelling.ts'
 import type { InputError } from '../types.ts'
-import { visible } from './finding.ts'
+import { visible } from '../visible.ts'
 import { exampleOf } from './member.ts'
 import type { Member } from './member.ts'
+import { meant } from './respelt.ts'
 
 /** More errors than this help nobody. */
 export const MOST = 50
@@ -14,8 +14,7 @@ export function measure(member: Member, value: unknown, path: string, errors: In
     if (errors.length < MOST) errors.push(errorOf(path, got, member))
   }
   if (typeof value === 'string' && member.kind === 'string') {
-    // A character is one or two units; a lone surrogate is no character and could not be sent as UTF-8.
-    if (value.length > 2 * Number(member.keywords['maxLength'])) wrong('a text that is too long')
+    if (isLong(value, member)) wrong('a text that is too long')
     else if (!value.isWellFormed()) wrong('a text that is not Unicode (a lone surrogate)')
   } else if (Array.isArray(value) && member.kind === 'array') {
     if (value.length > Number(member.keywords['maxItems'])) wrong(`a list of ${value.length} items`)
@@ -28,8 +27,39 @@ export function measure(member: Member, value: unknown, path: string, errors: In
   }
 }
 
-/** Ajv's errors in our words: one for each place, with all that is wanted there. */
-export function inputErrors(errors: readonly ErrorObject[], root: Member, input: unknown): InputError[] {
+/** A character is one or two units; a lone surrogate is no character and could not be sent as UTF-8. */
+function isLong(text: string, member: Member): boolean {
+  return member.kind === 'string' && text.length > 2 * Number(member.keywords['maxLength'])
+}
+
+/** The same with something that fits where `measure` found an error: so that all else can be judged beside it. */
+export function fitted(member: Member, value: unknown): unknown {
+  if (typeof value === 'string') return isLong(value, member) || !value.isWellFormed() ? exampleOf(member) : value
+  if (Array.isArray(value) && member.kind === 'array') {
+    const tooMany = value.length > Number(member.keywords['maxItems'])
+    return tooMany ? exampleOf(member) : Array.from(value, (item) => fitted(member.items, item))
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || member.kind !== 'object') return value
+  const parts = new Map(member.members.map(({ name, member: part }) => [name, part]))
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inside]) => {
+      const part = parts.get(name)
+      return [name, part === undefined ? inside : fitted(part, inside)]
+    }),
+  )
+}
+
+/**
+ * Ajv's errors in our words: one for each place, with all that is wanted there.
+ *
+ * @param priced top-level members that the cost is made from.
+ */
+export function inputErrors(
+  errors: readonly ErrorObject[],
+  root: Member,
+  input: unknown,
+  priced: readonly string[] = [],
+): InputError[] {
   const said = new Map<string, InputError>()
   for (const error of errors) {
     if (said.size >= MOST) break
@@ -43,6 +73,8 @@ export function inputErrors(errors: readonly ErrorObject[], root: Member, input:
       const name = String(error.params['additionalProperty'])
       const path = `${place.path}.${visible(name.slice(0, 64))}`
       said.set(path, { path, got: 'a member that is not in the schema', want: wantedNames(name, place.member) })
+    } else if (isAboveAll(error, place.value) && priced.some((name) => isIn(place.path, name))) {
+      said.set(place.path, tooMuch(errorOf(place.path, place.hidden ? A_NUMBER : shown(place.value), place.member)))
     } else if (!said.has(place.path)) {
       said.set(place.path, errorOf(place.path, place.hidden ? kindOf(place.value) : shown(place.value), place.member))
     }
@@ -52,6 +84,41 @@ export function inputErrors(errors: readonly ErrorObject[], root: Member, input:
 
 function errorOf(path: string, got: string, member: Member): InputError {
   return { path, got, want: wanted(member), example: exampleOf(member) }
+}
+
+/** The errors of an input, and of the values of misspelt members what is wrong with them where they were meant to be. */
+export function withMeant(found: readonly InputError[], respelt: readonly InputError[], paths: readonly string[]) {
+  const isAt = (path: string) => paths.find((meant) => path === meant || isBelow(path, meant))
+  const more = respelt.filter(({ path }) => isAt(path) !== undefined)
+  const said = new Set(more.map(({ path }) => isAt(path)))
+  return [...found.filter(({ path }) => !said.has(path)), ...more]
+}
+
+function isBelow(path: string, above: string): boolean {
+  return path.startsWith(`${above}.`) || path.startsWith(`${above}[`)
+}
+
+/** A bound from above, or a list of values, that a number is beyond. */
+function isAboveAll({ keyword, params }: ErrorObject, value: unknown): boolean {
+  if (typeof value !== 'number') return false
+  if (keyword === 'maximum' || keyword === 'exclusiveMaximum') return true
+  const values: unknown = keyword === 'enum' ? params['allowedValues'] : [params['allowedValue']]
+  const listed = (keyword === 'enum' || keyword === 'const') && Array.isArray(values)
+  return listed && values.every((one) => typeof one === 'number' && one < value)
+}
+
+function isIn(path: string, name: string): boolean {
+  return path === `input.${name}` || isBelow(path, `input.${name}`)
+}
+
+/** A limit is no matter of form: another amount is never proposed, not even as an example. */
+function tooMuch({ path, got, want }: InputError): InputError {
+  return { path, got, want }
+}
+
+/** Whether an error is an amount beyond what the schema allows: there is nothing in it to mend. */
+export function isTooMuch({ got, example }: InputError): boolean {
+  return example === undefined && (got === A_NUMBER || /^[0-9]/.test(got))
 }
 
 /** Follows a JSON pointer through schema and value. */
@@ -82,7 +149,7 @@ function placeIn(
 
 function wantedNames(name: string, member: Member): string {
   const names = member.kind === 'object' ? member.members.map((known) => known.name) : []
-  const near = name.length > 64 ? null : nearest(name, names)
+  const near = meant(name, member)
   if (near !== null) return `no such member; did you mean \`${near}\`?`
   return names.length === 0 ? 'no members' : `only: ${names.join(', ')}`
 }
@@ -132,11 +199,13 @@ function shown(value: unknown): string {
   return characters.length > 40 ? `${characters.slice(0, 40).join('')}…` : text
 }
 
+const A_NUMBER = 'a number'
+
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return `a list of ${value.length} items`
   return (
-    { string: 'a text', number: 'a number', boolean: 'true or false', object: 'an object' }[typeof value as string] ??
+    { string: 'a text', number: A_NUMBER, boolean: 'true or false', object: 'an object' }[typeof value as string] ??
     'nothing'
   )
 }

@@ -1,4 +1,6 @@
 import type { JsonSchema } from '../types.ts'
+import { COMPAT } from './language-compat.ts'
+import { LEASE } from './language-lease.ts'
 import {
   merged,
   text,
@@ -126,8 +128,7 @@ export const ACTION: JsonSchema = {
       effect: {
         type: 'string',
         enum: ['read', 'write', 'lease'],
-        description:
-          '`read` changes nothing; `write` is done at most once; `lease` gives out a short-lived credential (later).',
+        description: '`read` changes nothing; `write` is done at most once; `lease` gives out a short-lived login.',
       },
       input: map('The members of the input; `name?` is optional.', INPUT_NAME, A_MEMBER),
       backend: named(PLAIN_NAME, 'Who performs it.'),
@@ -150,7 +151,8 @@ export const ACTION: JsonSchema = {
       summary: text('One line for people; `${cost}` is the cost in words.', { maxLength: 500 }),
       request: {
         type: 'object',
-        description: "What is sent: the adapter's request, with `${…}` where values are placed.",
+        description:
+          "What is sent: the adapter's request, with `${…}` where values are placed. Needed, but for a lease.",
       },
       recheck: {
         type: 'object',
@@ -159,7 +161,7 @@ export const ACTION: JsonSchema = {
       },
       effects: { 'x-later': 'it comes with reconcile', description: '(later) What reconcile reads.' },
       output: object(
-        'What of the answer the agent gets.',
+        'What of the answer the agent gets. Needed, but for a lease.',
         {
           keep: list('Paths into the answer; `*` is every item of a list.', {
             type: 'string',
@@ -173,10 +175,11 @@ export const ACTION: JsonSchema = {
       ),
       undo: named(ACTION_NAME, '`none`, or the action that takes it back; approvers are told.'),
       replay: duration('How long the answer is kept for a repeated key.', '7d'),
-      lease: { 'x-later': 'leases come with their adapters', description: '(later)' },
-      compat: { 'x-later': 'it comes with the Stripe-shaped door', description: '(later)' },
+      lease: LEASE,
+      compat: COMPAT,
       marks: { 'x-later': 'it comes with marks on sessions', description: '(later)' },
     },
-    ['action', 'describe', 'effect', 'backend', 'request', 'output'],
+    // `request` and `output` too, but for a lease: see leases.ts.
+    ['action', 'describe', 'effect', 'backend'],
   ),
 }

@@ -94,6 +94,15 @@ export const IDENTITY = object('Who workloads and people are. Roles and approval
       issuer: text('The `iss` claim.', { maxLength: 500 }),
       audience: text('The `aud` claim.', { maxLength: 500 }),
       client_id: text('The `aud` claim, as OpenID names it.', { maxLength: 500 }),
+      client_secret: text('A secret ref, where that client has a secret: for the sign-in of people.', {
+        maxLength: 500,
+      }),
+      scope: text('What the sign-in of people asks the issuer for.', {
+        maxLength: 500,
+        pattern: '^openid( [!#-\\[\\]-~]+)*$',
+        'x-says': 'openid, and what else the issuer knows, with single blanks',
+        default: 'openid profile email',
+      }),
       once: flag('A second use of one token is refused. Where it is not said: of assertions (RFC 7523) alone.'),
       person: expression('An immutable claim; with it the issuer is one of people.'),
       name: expression('What a person is called.'),

@@ -19,11 +19,15 @@ export interface KindPiece {
 }
 
 /** More than this is no policy directory. */
-const FILES_MOST = 500
-const CHARACTERS_MOST = 4 * 1024 * 1024
+const FILES_MOST = 5000
+const CHARACTERS_MOST = 16 * 1024 * 1024
 
-/** Reads every file strictly, tells what each document is by its keys, and holds it to the language. */
-export function readPolicy(texts: readonly PolicyText[], adapters: AdapterSchemas, report: Report): KindPiece[] {
+/** Reads every file strictly, tells what each document is by its keys, and holds it to the language. A file is a step. */
+export function* readPolicy(
+  texts: readonly PolicyText[],
+  adapters: AdapterSchemas,
+  report: Report,
+): Generator<undefined, KindPiece[]> {
   const characters = texts.reduce((sum, { text }) => sum + text.length, 0)
   if (texts.length > FILES_MOST || characters > CHARACTERS_MOST) {
     const [first] = texts
@@ -43,9 +47,7 @@ export function readPolicy(texts: readonly PolicyText[], adapters: AdapterSchema
       const kind = kindOf(document, report)
       if (kind === null) continue
       const piece: Piece = { document, path: [] }
-      if (kind === 'route')
-        report.error(at(piece, 'route'), 'routes are not in this version', 'routes come with the proxy', 'key')
-      else if (kind === 'tests')
+      if (kind === 'tests')
         report.error(
           at(piece, 'tests'),
           'tests stand in a file that ends in .test.yaml',
@@ -57,6 +59,7 @@ export function readPolicy(texts: readonly PolicyText[], adapters: AdapterSchema
         pieces.push({ kind, piece })
       }
     }
+    yield
   }
   return pieces
 }
@@ -121,10 +124,11 @@ export function collectNames(pieces: readonly KindPiece[], report: Report): Nami
     for (const key of ['people', 'sessions']) {
       if (kind === 'identity' && Object.hasOwn(piece.document.value, key)) claim(once, key, at(piece, key), report)
     }
-    if (kind === 'action' || kind === 'role') {
+    if (kind === 'action' || kind === 'route' || kind === 'role') {
       const name = valueAt(at(piece, kind))
+      // A route is granted as an action is: they share their names.
       if (typeof name === 'string')
-        claim(byName[kind === 'action' ? 'actions' : 'roles'], name, piece, report, at(piece, kind))
+        claim(byName[kind === 'role' ? 'roles' : 'actions'], name, piece, report, at(piece, kind))
     }
     for (const guardrail of kind === 'guardrails' ? itemsAt(at(piece, 'guardrails')) : []) {
       guardrails.push(guardrail)
@@ -157,6 +161,7 @@ function claim(names: Map<string, Piece>, name: string, piece: Piece, report: Re
 function checkTools(actions: ReadonlyMap<string, Piece>, report: Report): void {
   const tools = new Map<string, string>(BUILT_IN_TOOLS.map((tool) => [tool, 'a tool of the gateway']))
   for (const [name, piece] of actions) {
+    if (!Object.hasOwn(piece.document.value, 'action')) continue
     const tool = toolName(name)
     const other = tools.get(tool)
     if (other !== undefined)

@@ -2,7 +2,7 @@ import type { ValidateFunction } from 'ajv'
 import type { TypeScope } from '../expression.ts'
 import { factSchema, recheckSchema } from '../language.ts'
 import type { Placement } from '../template.ts'
-import type { JsonObject, JsonSchema, Page, Template } from '../types.ts'
+import type { BackendSpec, JsonObject, JsonSchema, Page, Template } from '../types.ts'
 import { entriesAt, expressionAt, itemsAt, templateAt, textAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
 import { at, sound, valueAt } from './place.ts'
@@ -39,6 +39,8 @@ export function compileRequest(
   const value = valueAt(piece)
   if (adapter === null || !sound(piece) || typeof value !== 'object' || value === null) return null
   const schema = compiling.adapters[adapter]?.request ?? {}
+  // Said at the backend's name already.
+  if (schema['x-streams'] === true) return null
   if (use !== 'request' && refuseWriting(compiling, piece, value as JsonObject, schema)) return null
   checkStructure(piece, value, validatorOf(schema, use), compiling.report)
   if (!sound(piece)) return null
@@ -47,6 +49,16 @@ export function compileRequest(
     Object.entries(value as JsonObject).filter(([key]) => use === 'request' || !OURS.has(key)),
   )
   return templateAt(compiling, piece, tree, scope, (path) => placementIn(schema, path))
+}
+
+/** A backend for routes passes on what others send: it has no requests of its own. */
+export function refuseStreaming({ report, adapters }: Compiling, piece: Piece, backend: BackendSpec | undefined): void {
+  if (backend === undefined || adapters[backend.adapter]?.request['x-streams'] !== true) return
+  report.error(
+    piece,
+    `\`${backend.name}\` has adapter \`${backend.adapter}\`, which is for routes alone`,
+    'write `route:` instead of `action:`, or name a backend of another adapter',
+  )
 }
 
 /** What the gateway asks by itself must not change anything. */

@@ -2,6 +2,7 @@ import type { Type } from '../expression.ts'
 import type { Grant, Role } from '../types.ts'
 import type { CompiledAction } from './actions.ts'
 import type { SharedBudget } from './budgets.ts'
+import { checkEndpoints } from './compat.ts'
 import { durationAt, entriesAt, flagAt, has, known, textAt, textsAt, timezoneAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
 import { didYouMean } from './finding.ts'
@@ -28,8 +29,8 @@ const LIFETIME_MS = 3_600_000
 /** A chain of roles longer than this nobody can read. */
 const ANCESTORS_MOST = 10
 
-/** Compiles every role, parents before children whatever the order of the files. */
-export function compileRoles(compiling: Compiling, context: RoleContext): Map<string, Role> {
+/** Compiles every role, parents before children whatever the order of the files. A role is a step. */
+export function* compileRoles(compiling: Compiling, context: RoleContext): Generator<undefined, Map<string, Role>> {
   const compiled = new Map<string, Role>()
   const open = new Set<string>()
   const visit = (name: string, piece: Piece): Role => {
@@ -43,7 +44,10 @@ export function compileRoles(compiling: Compiling, context: RoleContext): Map<st
     compiled.set(name, role)
     return role
   }
-  for (const [name, piece] of compiling.names.roles) visit(name, piece)
+  for (const [name, piece] of compiling.names.roles) {
+    visit(name, piece)
+    yield
+  }
   return compiled
 }
 
@@ -114,6 +118,12 @@ function compileRole(
     if (target !== undefined && whole !== undefined) checkGrant(compiling, whole, grant, target)
     checkNext(compiling, grant, grants)
   }
+  const compiledActions = new Map(
+    [...context.actions].flatMap(([name, { action }]) => (action ? [[name, action]] : [])),
+  )
+  checkEndpoints(compiling, grants, compiledActions, (action) =>
+    own.has(action) ? at(piece, 'grants', action) : at(piece, 'extends'),
+  )
 
   const owners = at(piece, 'owners')
   textsAt(owners).forEach((group, index) => known(compiling, 'groups', group, at(owners, index)))

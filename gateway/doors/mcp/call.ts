@@ -5,7 +5,7 @@ import type { CallRequest, Reply } from '../../pipeline/gateway.ts'
 import { mustBeReady } from '../frame.ts'
 import type { DoorParts } from '../frame.ts'
 import { isKey } from '../headers.ts'
-import { inputErrors } from '../input-errors.ts'
+import { allErrors, inputErrors, keyError, withErrors } from '../input-errors.ts'
 import type { Exchange } from './exchange.ts'
 import { isObject } from './message.ts'
 import { stateInWords } from './results.ts'
@@ -56,30 +56,34 @@ function asked(policy: ReturnType<DoorParts['gateway']['policy']>, exchange: Exc
   const action = actionOf(policy, session.role, tool)
   const given = message.params['arguments'] ?? {}
   if (action === undefined) return { action: tool, input: given, key: null, wait_ms: 0 }
-  const { key, input } = split(given)
-  if (key === null && policy.actions.get(action)?.effect !== 'read') {
-    throw new Problem('key_required', 'Add request_key: a name for this one effect; repeat it on every retry.', {
-      errors: [{ path: REQUEST_KEY, got: 'nothing', want: WANTED_KEY, example: 'T-481/refund-1' }],
-    })
-  }
+  const { sent, input } = split(given)
   const errors = inputErrors({ value: input, notDigits: ofArguments(notDigits) })
-  return { action, input, key, wait_ms: 0, ...(errors.length > 0 ? { unreadable: errors } : {}) }
+  const known = policy.actions.get(action)
+  const others = () => allErrors(known, input, errors)
+  const key = withErrors(() => keyOf(sent, known?.effect !== 'read'), others)
+  return { action, input, key, wait_ms: 0, ...(errors.length > 0 ? { unreadable: others() } : {}) }
 }
 
-const WANTED_KEY = 'a text of 1 to 255 visible ASCII characters'
-
-/** @throws Problem malformed for a key that is none: a wrong one must never pass as another. */
-function split(given: Json): { readonly key: string | null; readonly input: Json } {
-  if (!isObject(given) || !Object.hasOwn(given, REQUEST_KEY)) return { key: null, input: given }
-  const key = given[REQUEST_KEY]
-  if (key !== '' && key !== null && !(typeof key === 'string' && isKey(key))) {
-    throw new Problem('malformed', 'A request_key has 1 to 255 visible ASCII characters.', {
-      errors: [{ path: REQUEST_KEY, got: `a ${typeof key}`, want: WANTED_KEY, example: 'T-481/refund-1' }],
+/** @throws Problem malformed for a key that is none: a wrong one must never pass as another; key_required. */
+function keyOf(sent: Json | undefined, needed: boolean): string | null {
+  const none = sent === undefined || sent === null || sent === ''
+  if (none && needed) {
+    throw new Problem('key_required', 'Add request_key: a name for this one effect; repeat it on every retry.', {
+      errors: [keyError(REQUEST_KEY, 'nothing')],
     })
   }
+  if (none) return null
+  if (typeof sent === 'string' && isKey(sent)) return sent
+  throw new Problem('malformed', 'A request_key has 1 to 255 visible ASCII characters.', {
+    errors: [keyError(REQUEST_KEY, `a ${typeof sent}`)],
+  })
+}
+
+function split(given: Json): { readonly sent: Json | undefined; readonly input: Json } {
+  if (!isObject(given) || !Object.hasOwn(given, REQUEST_KEY)) return { sent: undefined, input: given }
   // Not a copy by assignment: a member named __proto__ stays a member.
   const members = Object.entries(given).filter(([name]) => name !== REQUEST_KEY)
-  return { key: key === '' ? null : key, input: Object.fromEntries(members) satisfies JsonObject }
+  return { sent: given[REQUEST_KEY], input: Object.fromEntries(members) satisfies JsonObject }
 }
 
 function ofArguments(notDigits: Exchange['notDigits']): Exchange['notDigits'] {

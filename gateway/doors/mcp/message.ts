@@ -18,7 +18,8 @@ export interface Message {
  */
 export function readMessage(value: Json): Message {
   if (Array.isArray(value)) {
-    throw new Problem('malformed', 'Send one JSON-RPC message a request, not a list of them.')
+    const errors = [{ path: '', got: `a list of ${value.length}`, want: 'one message: an object' }]
+    throw new Problem('malformed', 'Send one JSON-RPC message a request, not a list of them.', { errors })
   }
   if (!isObject(value)) throw notOne([{ path: '', got: kindOf(value), want: 'an object' }])
   const { jsonrpc, id, method, params } = value

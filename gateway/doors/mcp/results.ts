@@ -45,6 +45,8 @@ function withAdvice(envelope: Envelope): object {
 /** In one line, for progress and for the advice. */
 export function stateInWords({ status, need = [], expires_at }: Envelope): string {
   if (status !== 'held') return WORDS[status] ?? status
+  if (need.length > 0 && need.every(({ have, count }) => have >= count))
+    return 'Approved: it is made when you ask again.'
   const who = need.map(({ count, of, have }) => `${count} of ${of} must approve (${have} so far)`).join(', ')
   return `Held: ${who || 'people must approve'}${expires_at === undefined ? '' : `, until ${expires_at}`}.`
 }

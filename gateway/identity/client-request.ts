@@ -1,0 +1,33 @@
+import { ONE_ROLE, roleOf } from './grants.ts'
+import { oauthError } from './oauth-error.ts'
+import type { OAuthError } from './oauth-error.ts'
+
+/** What a program says of itself before a person is asked. It proves nothing: the person is shown it as its own words. */
+export interface ClientRequest {
+  readonly client: string
+  readonly role: string
+}
+
+/** `client_id` is any name: there are no secrets of clients here, and so nothing to register. */
+export function readClient(form: ReadonlyMap<string, string>, agentUrl: string): ClientRequest | OAuthError {
+  const get = (name: string): string | null => form.get(name) || null
+  const client = get('client_id')
+  if (client === null || !CLIENT.test(client))
+    return oauthError(
+      'invalid_request',
+      'client_id must be the name of the program: 1 to 200 visible ASCII characters.',
+    )
+  const target = readTarget(get('resource'), agentUrl)
+  if (target !== null) return target
+  const role = roleOf(get('scope'))
+  return role === null ? oauthError('invalid_scope', ONE_ROLE) : { client, role }
+}
+
+/** RFC 8707: sessions are for this gateway, as a whole or by its MCP door. @returns what is wrong, or null. */
+export function readTarget(resource: string | null, agentUrl: string): OAuthError | null {
+  const base = agentUrl.replace(/\/+$/, '')
+  if (resource === null || [base, `${base}/`, `${base}/mcp`].includes(resource)) return null
+  return oauthError('invalid_target', `Sessions are for ${base} only.`)
+}
+
+const CLIENT = /^[\x21-\x7E]{1,200}$/
