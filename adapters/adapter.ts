@@ -1,5 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { inspect } from 'node:util'
 import type { BackendSpec, Json, JsonSchema, Outcome, Route } from '../gateway/core/types.ts'
 
 /**
@@ -36,9 +34,10 @@ export interface Attempt {
  * there is one attempt. Until the first byte left for the backend nothing of the body was read, and the door can answer.
  */
 export interface Exchange {
-  /** Its body; head and target are in what was decided about. */
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  /** Its body, an `http.IncomingMessage`; head and target are in what was decided about. */
+  readonly request: object
+  /** An `http.ServerResponse`. Neither is named as a type: the types of the package need none of Node. */
+  readonly response: object
   /** The headers of the request that pass, each once, names in small letters. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   /** The name under which the agent asked: what a redirect of the backend points below. */
@@ -107,6 +106,9 @@ export interface Lent {
 /** Opens the credential that backends.yaml binds to this backend, by the ref as written there. Rejects with SecretUnavailable. */
 export type SecretSource = (ref: string) => Promise<Secret>
 
+/** `util.inspect.custom`. */
+const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom')
+
 /** A credential in memory. Refuses to be printed, serialised or inspected; `open()` is called under adapters/ only. */
 export class Secret {
   readonly #value: string
@@ -128,7 +130,7 @@ export class Secret {
   [Symbol.toPrimitive](): never {
     throw new TypeError(`the secret ${this.ref} cannot be made text`)
   }
-  [inspect.custom](): string {
+  [INSPECT](): string {
     return `Secret(${this.ref})`
   }
 }

@@ -10,6 +10,7 @@ import { Headers, isObject, targetOf, Unsendable } from './http/request.ts'
 import { RESERVED } from './http/schema.ts'
 import { BackendAgent } from './proxy/agent.ts'
 import type { HeaderLine } from './proxy/headers.ts'
+import { overHttp } from './proxy/http-exchange.ts'
 import { pass } from './proxy/pass.ts'
 import { Passage } from './proxy/passage.ts'
 import { backendSchema, requestSchema } from './proxy/schema.ts'
@@ -69,8 +70,8 @@ interface Line {
 
 /** Wait for a place, ask for the secret, let it stream, say how it ended. */
 async function send({ backend, base, secret, queue, agent }: Line, request: Json, attempt: Attempt): Promise<Outcome> {
-  const { exchange } = attempt
-  if (exchange === undefined) return { kind: 'not_sent', reason: 'there is no stream to pass on' }
+  if (attempt.exchange === undefined) return { kind: 'not_sent', reason: 'there is no stream to pass on' }
+  const exchange = overHttp(attempt.exchange)
   if (!(await queue.enter(attempt.id, attempt.notAfter, attempt.signal))) {
     const reason = attempt.signal.aborted ? 'the attempt was stopped' : 'the time for this attempt is over'
     return { kind: 'not_sent', reason }

@@ -3,4 +3,6 @@
 import { fileURLToPath } from 'node:url'
 
 if (process.env.NODE_V8_COVERAGE === undefined)
-  process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('../node_modules/.cache/node-compile-cache', import.meta.url))
+  process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
+    new URL('../node_modules/.cache/node-compile-cache', import.meta.url),
+  )

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { createProxyMiddleware } from 'http-proxy-middleware'
-import type { Exchange } from '../adapter.ts'
 import { lastLook } from './agent.ts'
 import type { BackendAgent } from './agent.ts'
+import type { HttpExchange } from './http-exchange.ts'
 import type { Passage } from './passage.ts'
 
 /** Where an exchange goes. */
@@ -48,7 +48,7 @@ const middleware = createProxyMiddleware({
  * Begins to pass an exchange on; the passage says how it ends. The middleware sees no header of the agent's: what goes out
  * is what the passage sets, and should it ever fail to, nothing of the agent's has gone.
  */
-export function pass({ request, response }: Exchange, way: Way): void {
+export function pass({ request, response }: HttpExchange, way: Way): void {
   const { url, headers } = request
   ways.set(request, way)
   request.headers = {}

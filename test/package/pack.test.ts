@@ -39,10 +39,12 @@ describe('the package, packed and installed in an empty folder', function () {
     const inside = join(folder, 'node_modules/keystay')
     const files = (await readdir(inside, { recursive: true, withFileTypes: true })).filter((one) => one.isFile())
     const names = files.map(({ name, parentPath }) => join(parentPath, name).slice(inside.length + 1))
-    deepEqual(names.filter((name) => !/^(dist\/(gateway|adapters|client)\/.*\.(js|d\.ts)|dist\/console\/.*|[^/]+)$/.test(name)).sort(), [
-      'docs/policy.schema.json',
-      'gateway/cli/keystay.mjs',
-    ])
+    deepEqual(
+      names
+        .filter((name) => !/^(dist\/(gateway|adapters|client)\/.*\.(js|d\.ts)|dist\/console\/.*|[^/]+)$/.test(name))
+        .sort(),
+      ['docs/policy.schema.json', 'gateway/cli/keystay.mjs'],
+    )
     for (const name of [
       'dist/console/index.html',
       'dist/gateway/main.js',

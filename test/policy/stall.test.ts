@@ -119,7 +119,10 @@ describe('a hostile policy', () => {
     for (const texts of [small, large]) {
       const compiled = compile(texts, schemas)
       assert.equal(compiled.ok, false)
-      assert.match(compiled.ok ? '' : (compiled.findings[0]?.message ?? ''), /a policy has at most 5000 files and 16 MB/)
+      assert.match(
+        compiled.ok ? '' : (compiled.findings[0]?.message ?? ''),
+        /a policy has at most 5000 files and 16 MB/,
+      )
     }
   })
 })
