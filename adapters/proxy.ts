@@ -11,7 +11,6 @@ import { RESERVED } from './http/schema.ts'
 import { BackendAgent } from './proxy/agent.ts'
 import type { HeaderLine } from './proxy/headers.ts'
 import { overHttp } from './proxy/http-exchange.ts'
-import { pass } from './proxy/pass.ts'
 import { Passage } from './proxy/passage.ts'
 import { backendSchema, requestSchema } from './proxy/schema.ts'
 
@@ -84,6 +83,8 @@ async function send({ backend, base, secret, queue, agent }: Line, request: Json
     const lines = [...framing(exchange.request, base), ...pairs(headers.flat())]
     const denied = (): void => void (shown !== null && attempt.denied?.(shown))
     const leg = { backend, base, target, headers: lines, hidden, denied, ...boundsOf(backend) }
+    // Loaded with the first stream; most gateways have none.
+    const { pass } = await import('./proxy/pass.ts')
     const passage = new Passage(leg, attempt, exchange)
     pass(exchange, { passage, agent, origin: base.origin, target })
     outcome = await passage.outcome

@@ -5,9 +5,9 @@ const STAR = 0x2a
 
 /**
  * Takes the credential of an exchange out of what streams back, wherever chunks are cut. Found is the value as it is, in
- * hexadecimal, in base64 and base64url at each of the three alignments, percent-encoded, and escaped as JSON or HTML
- * would; not what is transformed otherwise, or escaped in part. What is cut out keeps its length, so that a
- * Content-Length stays true.
+ * hexadecimal, in base64 and base64url at each of the three alignments, percent-encoded once or twice or as a form's
+ * field, escaped as JSON, as JSON within JSON or as HTML would, and with every byte escaped in any of these; not what is
+ * transformed otherwise, or escaped in part. What is cut out keeps its length, so that a Content-Length stays true.
  *
  * Of a chunk only what could be the beginning of a form is kept back until the next one: an event that ends with a line
  * end leaves at once.
@@ -74,6 +74,8 @@ function formsOf(value: string): string[] {
   const json = JSON.stringify(value).slice(1, -1)
   const percent = encodeURIComponent(value.toWellFormed())
   const html = value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+  // oxlint-disable-next-line unicorn/prefer-code-point -- as JSON and HTML write it: unit by unit
+  const units = (write: (hex: string) => string): string => [...hexOf(value)].map(write).join('')
   return [
     value,
     json,

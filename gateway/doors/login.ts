@@ -100,7 +100,7 @@ export function loginRoutes(parts: PageParts): Router {
     get('/in/:code', async (request, cookies) => {
       const proven = links.take(pathValue(request, 'code'))
       const cookie = proven === null ? null : await visits.open(proven, 'link', cookies.read(request, 'person'))
-      if (cookie !== null) return welcome(cookie, '/me', cookies)
+      if (cookie !== null) return welcome(cookie, '/console/', cookies)
       gateway.refused('token_invalid', sourceOf(request))
       const text = markup`<p>A link opens once. npm start prints new ones.</p>`
       return page('This link is used up', text, { status: 403 })

@@ -6,7 +6,7 @@ import type { DoorParts } from './frame.ts'
 import { toldProblem } from './mcp/exchange.ts'
 import { idOf, readMessage } from './mcp/message.ts'
 import { respond, webRequest } from './mcp/respond.ts'
-import { mcpServer } from './mcp/server.ts'
+import type { mcpServer } from './mcp/server.ts'
 import { mayAsk } from './origin.ts'
 import { problemAnswer } from './problem.ts'
 import { readQuery } from './query.ts'
@@ -24,7 +24,8 @@ import type { Slots } from './slots.ts'
 export function mcpRoutes(parts: DoorParts, slots: Slots, metadata?: () => string): Router {
   const { identity, scrub, body: limits = BODY_LIMITS } = parts
   const send = sender(scrub)
-  const serve = mcpServer(parts)
+  // The library of the protocol is loaded with the first message: it is a sixth of what a start loads.
+  let serve: ReturnType<typeof mcpServer> | undefined
   const router = newRouter()
 
   router.post('/mcp', async (request, response) => {
@@ -37,6 +38,7 @@ export function mcpRoutes(parts: DoorParts, slots: Slots, metadata?: () => strin
         const { value, notDigits } = await readJsonBody(request, limits)
         sent = value
         const asked = { session, message: readMessage(value), notDigits, source: sourceOf(request) }
+        serve ??= (await import('./mcp/server.ts')).mcpServer(parts)
         const { response: answer, work } = await serve(webRequest(request, leaving(response)), asked)
         if (answer.status >= 400 && !response.destroyed) parts.gateway.refused('malformed', asked.source)
         await respond(request, response, answer, { send, scrub })

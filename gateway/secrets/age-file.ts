@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { Decrypter, Encrypter, armor, generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { parseDocument } from 'yaml'
 import { readSecretFile } from './mounted-file.ts'
 import { writePrivateFile } from './write-file.ts'
@@ -29,6 +28,9 @@ export async function readAgeFile(path: string, identity: AgeIdentity): Promise<
   return entriesOf(await decrypt(path, bytes, identity), path)
 }
 
+/** Loaded by who has such a file: it is a tenth of what a start loads. */
+const library = () => import('age-encryption')
+
 /**
  * Encrypts and replaces an age file as a whole, mode 0600. Names are sorted. The plaintext touches no disk.
  *
@@ -40,6 +42,7 @@ export async function writeAgeFile(
   recipients: AgeRecipient | readonly string[],
   { armored = false }: { readonly armored?: boolean } = {},
 ): Promise<void> {
+  const { armor, Encrypter } = await library()
   const encrypter = new Encrypter()
   if (typeof recipients === 'object' && 'passphrase' in recipients) encrypter.setPassphrase(recipients.passphrase)
   else for (const one of typeof recipients === 'string' ? [recipients] : recipients) encrypter.addRecipient(one)
@@ -51,7 +54,7 @@ export async function writeAgeFile(
 
 /** What the outside of an age file shows without a key: its form, and for how many it is. */
 export async function outsideOf(path: string): Promise<{ readonly armored: boolean; readonly recipients: number }> {
-  const bytes = await readFile(path)
+  const [bytes, { armor }] = await Promise.all([readFile(path), library()])
   const armored = isArmored(bytes)
   const header = Buffer.from(armored ? armor.decode(bytes.toString()) : bytes).toString('latin1')
   const end = header.indexOf('\n---')
@@ -62,6 +65,7 @@ export async function outsideOf(path: string): Promise<{ readonly armored: boole
 
 /** Makes a key and keeps it in a file of mode 0600 (the form that age-keygen writes). @returns the recipient, `age1…` */
 export async function createAgeIdentity(path: string): Promise<string> {
+  const { generateX25519Identity, identityToRecipient } = await library()
   const key = await generateX25519Identity()
   const recipient = await identityToRecipient(key)
   const made = await writePrivateFile(path, `# public key: ${recipient}\n${key}\n`, false)
@@ -83,7 +87,7 @@ export async function findAgeIdentity(path: string, environment: NodeJS.ProcessE
 /** Whom to encrypt to so that the same identity opens the file again. */
 export async function recipientOf(identity: AgeIdentity): Promise<AgeRecipient> {
   const [key] = identity.keys
-  if (key !== undefined) return identityToRecipient(key)
+  if (key !== undefined) return (await library()).identityToRecipient(key)
   return { passphrase: identity.passphrase ?? '' }
 }
 
@@ -101,6 +105,7 @@ function identityOf(text: string, where: string): AgeIdentity {
 
 async function decrypt(path: string, bytes: Uint8Array, identity: AgeIdentity): Promise<string> {
   try {
+    const { armor, Decrypter } = await library()
     const decrypter = new Decrypter()
     for (const key of identity.keys) decrypter.addIdentity(key)
     if (identity.passphrase !== null) decrypter.addPassphrase(identity.passphrase)

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { json } from './lies.ts'
 
 /** What this request was shown, and a way to write it. */
@@ -27,6 +28,24 @@ const headers =
     json(response, status, { text: 'x' })
   }
 
+/** Pieces that arrive one by one, at most so many ms apart. */
+const inPieces =
+  (pieces: (shown: string) => readonly string[], whole = true) =>
+  async ({ value, write, response }: Told): Promise<void> => {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'x-count': '1' })
+    for (const piece of pieces(write(value))) {
+      response.write(piece, 'latin1')
+      await sleep(3)
+    }
+    if (whole) response.end()
+    else response.destroy()
+  }
+
+const halves = (shown: string): [string, string] => {
+  const at = Math.floor(shown.length / 2)
+  return [shown.slice(0, at), shown.slice(at)]
+}
+
 const raw =
   (bytes: (shown: string) => string) =>
   ({ value, write, request }: Told): void =>
@@ -35,7 +54,7 @@ const raw =
 const LENGTH = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n'
 
 /** The places of an answer in which a backend may repeat the credential that it was shown. */
-export const PLACES: { readonly [place: string]: (told: Told) => void } = {
+export const PLACES: { readonly [place: string]: (told: Told) => unknown } = {
   'the body': ({ value, write, response }) => {
     const shown = write(value)
     json(response, 200, { text: `it is ${shown}`, list: [shown, { deep: shown }], [shown]: 1, [`x${shown}`]: [shown] })
@@ -78,6 +97,20 @@ export const PLACES: { readonly [place: string]: (told: Told) => void } = {
   'a version of HTTP': raw((shown) => `HTTP/${shown} 200 OK\r\n\r\n`),
   'a length': raw((shown) => `HTTP/1.1 200 OK\r\ncontent-length: ${shown}\r\n\r\n{}`),
   'no JSON': raw((shown) => `${LENGTH}content-length: ${shown.length}\r\n\r\n${shown}`),
+  'a redirect to the same address': raw((shown) => {
+    const path = shown.replaceAll(' ', '%20')
+    return `HTTP/1.1 302 Found\r\nlocation: /${path}\r\nlink: </${path}>; rel=next\r\ncontent-length: 0\r\n\r\n`
+  }),
+  'the name of a header': raw(
+    (shown) => `${LENGTH}x-${shown.replaceAll(/[^\w.%+-]/g, '')}: 1\r\ncontent-length: 2\r\n\r\n{}`,
+  ),
+  'two chunks, cut in the middle': inPieces((shown) => {
+    const [one, other] = halves(shown)
+    return [`data: ${one}`, `${other}\n\n`]
+  }),
+  'chunks of a few bytes': inPieces((shown) => `it is ${shown}`.match(/.{1,7}/g) ?? []),
+  'a stream that is cut after it': inPieces((shown) => [`data: ${shown}\n`, 'data: '], false),
+  'a stream that is cut within it': inPieces((shown) => ['data: ', halves(shown)[0]], false),
   'a page': ({ value, write, response }) =>
     void response.writeHead(200, { 'content-type': 'text/html' }).end(`<p>${write(value)}</p>`),
 }
@@ -100,7 +133,7 @@ export async function startEchoing(
       const put = places[Number(place)]
       if (put === undefined || write === undefined) return json(response, 200, { text: 'x' })
       // what no header or line can carry is not sent there
-      put({ value, write: (one) => write(one).replace(/[\r\n]/g, ' '), request, response })
+      void put({ value, write: (one) => write(one).replace(/[\r\n]/g, ' '), request, response })
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

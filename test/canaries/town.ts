@@ -10,6 +10,7 @@ import { createAgeIdentity, writeAgeFile } from '../../gateway/secrets/age-file.
 import { startAws } from '../backends/aws.ts'
 import { startEchoing } from '../backends/echoing.ts'
 import { startEchoingPostgres } from '../backends/echoing-postgres.ts'
+import { startPostgres } from '../backends/postgres.ts'
 import { startVault } from '../backends/vault.ts'
 import { writePolicies } from '../house/company.ts'
 import { clientOf } from '../house/gateway.ts'
@@ -42,11 +43,13 @@ export interface Town extends ReturnType<typeof clientOf> {
 
 const HTTP = 180
 const DATABASES = 12
+const ROUTES = 12
 const LEASED = 4
 const SOURCES = ['age', 'vault', 'aws', 'file', 'env'] as const
 
 export async function startTown(crash: 'throw' | 'reject'): Promise<Town> {
   const dir = await mkdtemp(join(tmpdir(), 'keystay-canaries-'))
+  const lending = startPostgres(['log_statement=none'])
   const canaries: Canary[] = []
   const made = (name: string, middle = canaries.length): string => {
     const one = canary(name, middle)
@@ -84,21 +87,28 @@ export async function startTown(crash: 'throw' | 'reject'): Promise<Town> {
         : ref[source]
   }
   const backends: Shown[] = []
-  for (let number = 0; number < HTTP + DATABASES; number++) {
-    const by = number < HTTP ? (['bearer', 'header', 'basic'] as const)[number % 3] : 'postgres'
+  for (let number = 0; number < HTTP + DATABASES + ROUTES; number++) {
+    const streams = number >= HTTP + DATABASES
+    const by = number < HTTP || streams ? (['bearer', 'header', 'basic'] as const)[number % 3] : 'postgres'
     const name = `b${number}`
     const source = SOURCES[Math.floor(number / 3) % SOURCES.length] ?? 'age'
     const ref =
-      number % (HTTP / LEASED) === 7 && by !== 'postgres'
+      number % (HTTP / LEASED) === 7 && number < HTTP
         ? `vault://database/creds/${name}#password`
         : await keep(source, name)
-    backends.push({ name, ref, by: by ?? 'bearer' })
+    backends.push({ name, ref, by: by ?? 'bearer', streams })
   }
+  const own = [await keep('age', 'broker'), await keep('vault', 'wrong')] as const
+  const warehouse = await lending
+  const right = canaries.find(({ name }) => name === 'age broker')?.value ?? ''
+  await warehouse.sql(`create role reader nologin;
+    create role broker login createrole password '${right.replaceAll("'", "''")}';
+    grant reader to broker with admin true, inherit false, set false`)
   await writeAgeFile(join(dir, 'secrets.age'), age, await createAgeIdentity(join(dir, 'secrets.age.key')))
   await writeFile(join(dir, 'proof'), proof ?? '', { mode: 0o600 })
   const policies = join(dir, 'policies')
   const http = echo.url
-  await writePolicies(policies, policyOf(backends, { http, postgres: database }))
+  await writePolicies(policies, policyOf(backends, { http, postgres: database, warehouse: { port: warehouse.port, own } }))
   const all = join(dir, 'all-of-them')
   await writeFile(all, canaries.map(({ value }) => value).join('\n'), { mode: 0o600 })
 
@@ -172,7 +182,7 @@ export async function startTown(crash: 'throw' | 'reject'): Promise<Town> {
     },
     async close() {
       gateway.kill('SIGKILL')
-      await Promise.all([ended, vault.close(), aws.close(), echo.close(), database.close()])
+      await Promise.all([ended, vault.close(), aws.close(), echo.close(), database.close(), warehouse.stop()])
       await rm(dir, { recursive: true, force: true })
     },
   }

@@ -1,6 +1,8 @@
 import { PLACES } from '../backends/echoing.ts'
 import { modern } from '../doors/mcp.ts'
 import { FORMS } from './canaries.ts'
+import { stream } from './stream.ts'
+import { borrow } from './borrow.ts'
 import type { Town } from './town.ts'
 
 /** Everything that somebody outside was given: status, headers and body, by what it was. */
@@ -15,7 +17,7 @@ const FORM_COUNT = Object.keys(FORMS).length
 
 /**
  * A whole session of the town: every backend's key shown back in `times` places of an answer, each in another form, by
- * reads, writes, facts, dry runs and over MCP; then whatever agents and people may look at afterwards.
+ * reads, writes, facts, dry runs, streams and over MCP; logins that are made; then whatever agents and people may look at afterwards.
  */
 export async function visit(town: Town, times: number): Promise<{ heard: Heard[]; calls: number; token: string }> {
   const heard: Heard[] = []
@@ -24,8 +26,7 @@ export async function visit(town: Town, times: number): Promise<{ heard: Heard[]
   const jobs = town.backends.flatMap((backend, number) =>
     Array.from({ length: times }, (_, time) => ({
       number,
-      by: backend.by,
-      name: backend.name,
+      ...backend,
       place: (number + time * 5) % PLACE_COUNT,
       form: (number + time * 7) % FORM_COUNT,
     })),
@@ -36,6 +37,7 @@ export async function visit(town: Town, times: number): Promise<{ heard: Heard[]
   if (!town.canaries.some(({ value }) => value === password)) throw new Error(`no lease: ${lent.text}`)
   hear('the lease again', (await town.call(token, 'lend.login', {}, 'lent')).text)
   const ids: string[] = [String(lent.body.call)]
+  await borrow(town, token, hear)
   let asked = 0
   const ask = async (action: string, { place, form }: { place: number; form: number }, headers = {}): Promise<void> => {
     const key = action.startsWith('use.') ? undefined : `${action}/${place}/${form}`
@@ -46,9 +48,24 @@ export async function visit(town: Town, times: number): Promise<{ heard: Heard[]
     if (id === undefined || (action.startsWith('use.') && asked % 8 > 0)) return
     ids.push(id)
   }
+  const pass = async ({ name, number, place, form }: { name: string; number: number; place: number; form: number }) => {
+    const url = `${town.agentUrl}/proxy/via.${name}/${place}/${form}`
+    const headers = { authorization: `Bearer ${token}`, 'idempotency-key': `via.${name}/${place}/${form}` }
+    // what was written once is told the second time
+    for (const method of number % 2 === 0 ? ['GET'] : ['POST', 'POST']) {
+      asked++
+      const { text, call } = await stream(url, method, headers)
+      hear(`via.${name} ${place} ${form}`, text)
+      if (call !== '') ids.push(call)
+    }
+  }
   const queue = jobs[Symbol.iterator]()
   const work = async (): Promise<void> => {
     for (const job of queue) {
+      if (job.streams) {
+        await pass(job)
+        continue
+      }
       await ask(`use.${job.name}`, job)
       if (job.by !== 'postgres' && job.number % 5 === 0) await ask(`do.${job.name}`, job)
       if (job.by !== 'postgres' && job.number % 12 === 0) await ask(`ask.${job.name}`, { ...job, place: 0 })
@@ -56,7 +73,8 @@ export async function visit(town: Town, times: number): Promise<{ heard: Heard[]
         await ask(`use.${job.name}`, job, { 'keystay-dry-run': 'true' })
         asked++
         const given = { name: `use_${job.name}`, arguments: { place: job.place, form: job.form } }
-        const answer = await modern(`${town.agentUrl}/mcp`, `Bearer ${token}`, 'tools/call', given)
+        const answer = await modern(town.agentUrl, `Bearer ${token}`, 'tools/call', given)
+        if (answer.body?.jsonrpc !== '2.0') throw new Error(`no tool: ${answer.text}`)
         hear(`MCP use.${job.name} ${job.place}`, answer.text)
       }
     }
@@ -84,7 +102,7 @@ export async function visit(town: Town, times: number): Promise<{ heard: Heard[]
     '/.well-known/oauth-protected-resource',
   ])
     hear(path, (await town.agent(path, { headers })).text)
-  hear('MCP tools/list', (await modern(`${town.agentUrl}/mcp`, `Bearer ${token}`, 'tools/list')).text)
+  hear('MCP tools/list', (await modern(town.agentUrl, `Bearer ${token}`, 'tools/list')).text)
   for (const path of ['calls', 'calls.csv', 'calls.jsonl', 'sessions', 'limits', 'policy'])
     hear(path, (await town.admin('dana', 'GET', `/admin/v1/${path}`)).text)
   hear('metrics', (await town.admin('dana', 'GET', '/metrics')).text)

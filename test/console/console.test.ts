@@ -65,8 +65,7 @@ describe('the console, in a real browser', function () {
       if (!request.url().startsWith(gate.running.adminUrl)) complaints.push(`asked ${request.url()}`)
     })
     await page.goto(gate.running.signInLink(account) ?? '')
-    await page.waitForURL(/\/(?:me|console\/)$/)
-    await page.goto(`${gate.running.adminUrl}/console/`)
+    await page.waitForURL(/\/console\/$/)
     await page.getByRole('heading', { level: 1 }).waitFor()
     return page
   }

@@ -106,7 +106,7 @@ describe('a program that reads only the errors of an input', () => {
         if (mended === undefined) {
           // Too much, as a number of the cost (no example is given) or as a number in quotes.
           const tooMuch = errors.some(({ got, example }) =>
-            example === undefined ? /^[0-9]/.test(got) : /^"[0-9]/.test(got),
+            example === undefined ? /^-?[0-9]/.test(got) : /^"-?[0-9]/.test(got),
           )
           assert.ok(tooMuch, JSON.stringify(errors))
           return

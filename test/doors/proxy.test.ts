@@ -443,7 +443,7 @@ describe('a proxied route', () => {
     const chunk = Buffer.alloc(64 * 1024, 'x')
     const [whole, most] = [512 * chunk.length, 28 * 1024 * 1024]
     let written = 0
-    let reads: () => void = () => {}
+    const arrived = Promise.withResolvers<() => void>()
     h.backend.acts['/v1/models'] = (_request, response) => {
       const fill = (): void => {
         for (; written < whole; written += chunk.length)
@@ -458,7 +458,7 @@ describe('a proxied route', () => {
     }
     h.backend.acts['/v1/files'] = (request, response) => {
       request.pause()
-      reads = () => void request.resume().on('end', () => response.end())
+      arrived.resolve(() => void request.resume().on('end', () => response.end()))
     }
     const slow = await h.ask('llm.chat/v1/models')
     let asked = 0
@@ -466,6 +466,7 @@ describe('a proxied route', () => {
       pull: (controller) => (++asked > 512 ? controller.close() : controller.enqueue(chunk)),
     })
     const stored = upload(source)
+    const reads = await arrived.promise
     await pause(120)
     assert.ok(written < most && asked * chunk.length < most, `${written} and ${asked * chunk.length} bytes were taken`)
     reads()

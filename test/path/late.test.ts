@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { startLying } from '../backends/lying.ts'
 import type { LyingBackend } from '../backends/lying.ts'
 import { company } from '../house/company.ts'
+import { entriesOf } from '../house/entries.ts'
 import { house } from '../house/gateway.ts'
 import type { House } from '../house/gateway.ts'
 
@@ -37,11 +38,18 @@ grants:
     await pay.close()
     await where.remove()
   })
-  const stall = (batch: number): void => writeFileSync(join(where.dir, 'stall'), String(batch))
+  /** What the start still writes down by itself must not be the batch that stands still. */
+  const stall = async (batch: number): Promise<void> => {
+    for (let before = -1, now = 0; now !== before; now = entriesOf(where.dir).length) {
+      before = now
+      await wait(150)
+    }
+    writeFileSync(join(where.dir, 'stall'), String(batch))
+  }
 
   it('does nothing of a call that it started: 503, no effect, and the key is free', async () => {
     const token = await gate.token()
-    stall(1)
+    await stall(1)
     const late = await gate.call(token, 'pay.refund', { charge: 'ch_1', amount: 100 }, 'k')
     assert.deepEqual([late.status, late.body.code, late.body.retry], [503, 'ledger_unavailable', 'same_key'])
     await wait(900)
@@ -52,7 +60,7 @@ grants:
 
   it('a hold that it kept is found under its key, and expires', async () => {
     const token = await gate.token('bot', 'narrow')
-    stall(1)
+    await stall(1)
     const late = await gate.call(token, 'pay.refund', { charge: 'ch_1', amount: 6000 }, 'k')
     assert.equal(late.status, 503)
     await wait(600)
@@ -67,7 +75,7 @@ grants:
     it(`an outcome, or a further attempt, that it was slow about is settled all the same (batch ${batch})`, async () => {
       const token = await gate.token()
       pay.lie({ kind: 'reset_after', method: 'POST' })
-      stall(batch)
+      await stall(batch)
       const asked = await gate.call(token, 'pay.refund', { charge: 'ch_1', amount: 100 }, 'k', { prefer: 'wait=0' })
       await wait(3000)
       const end = await gate.show(token, asked.body.call)
