@@ -10,10 +10,21 @@ export type HeaderLine = readonly [name: string, value: string]
  *
  * @param below the address that the route stands for: origin and base path.
  * @param asked the target that was asked for, which relative references are of.
+ * @param clean takes the credential out of a reference as it came: read as an address it may be another text.
  */
 export function answerHeaders(
   headers: IncomingHttpHeaders,
-  { below, asked, route }: { readonly below: URL; readonly asked: string; readonly route: string },
+  {
+    below,
+    asked,
+    route,
+    clean,
+  }: {
+    readonly below: URL
+    readonly asked: string
+    readonly route: string
+    readonly clean: (text: string) => string
+  },
 ): HeaderLine[] {
   const named = new Set(listOf(headers['connection']))
   const place = (reference: string): string | null => placed(reference, below, asked, route)
@@ -21,8 +32,8 @@ export function answerHeaders(
   return Object.entries(headers).flatMap(([name, value]): HeaderLine[] => {
     if (value === undefined || LEFT_OUT.test(name) || named.has(name)) return []
     const text = [value].flat().join(', ')
-    if (REFERENCES.has(name)) return lineOf(name, place(text))
-    if (name === 'link') return lineOf(name, linked(text, place))
+    if (REFERENCES.has(name)) return lineOf(name, place(clean(text)))
+    if (name === 'link') return lineOf(name, linked(clean(text), place))
     return tells.test(text) ? [] : [[name, text]]
   })
 }
@@ -48,6 +59,8 @@ function listOf(value: string | undefined): string[] {
 
 /** The reference as it stands below the route; null for one that leaves the backend's address. */
 function placed(reference: string, below: URL, asked: string, route: string): string | null {
+  // No reference has one (RFC 3986, section 2), and it would be read as a slash: what it was could not be told any more.
+  if (reference.includes('\\')) return null
   const url = URL.parse(reference, `${below.origin}${asked}`)
   const prefix = below.pathname.replace(/\/$/, '')
   if (url === null || url.origin !== below.origin || url.username !== '' || url.password !== '') return null

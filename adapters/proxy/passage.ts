@@ -96,11 +96,12 @@ export class Passage {
       return this.#whole()
     }
     if (encoding !== 'identity') return this.#break('backend', 'the answer is compressed, which was not asked for')
-    const { base, target } = this.#leg
+    const { base, target, hidden } = this.#leg
     const { response, name } = this.#exchange
-    const about = { below: base, asked: target, route: name }
+    const scrub = new StreamScrub(hidden)
+    const about = { below: base, asked: target, route: name, clean: (text: string) => scrub.whole(text) }
     this.#exchange.begin(this.#attempt.id, status, answerHeaders(answer.headers, about))
-    pipeline(answer, this.#cleaning(), response, (error) => {
+    pipeline(answer, this.#cleaning(scrub), response, (error) => {
       if (error === undefined || error === null) return this.#whole()
       const late = response.writableFinished
       if (late) this.#whole()
@@ -114,8 +115,7 @@ export class Passage {
     this.#end({ kind: 'not_sent', code: 'backend_unavailable', reason: connectReason(error) })
   }
 
-  #cleaning(): Transform {
-    const scrub = new StreamScrub(this.#leg.hidden)
+  #cleaning(scrub: StreamScrub): Transform {
     const leaves = (piece: Buffer): Buffer | null => {
       if (piece.length === 0) return null
       this.#received.count(piece)

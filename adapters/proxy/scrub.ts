@@ -39,6 +39,11 @@ export class StreamScrub {
     return rest
   }
 
+  /** A text that does not stream: a header. */
+  whole(text: string): string {
+    return this.#clean(Buffer.from(text, 'latin1')).toString('latin1')
+  }
+
   #clean(data: Buffer): Buffer {
     let clean = data
     for (const form of this.#forms) {
@@ -69,26 +74,50 @@ export class StreamScrub {
   }
 }
 
+/** No header carries a character beyond ASCII, so a byte of a credential is a character of it. */
 function formsOf(value: string): string[] {
   const bytes = Buffer.from(value, 'utf8')
-  const json = JSON.stringify(value).slice(1, -1)
+  const each = (write: (hex: string, byte: number) => string): string =>
+    [...bytes].map((byte) => write(byte.toString(16).padStart(2, '0'), byte)).join('')
+  const json = inJson(value)
   const percent = encodeURIComponent(value.toWellFormed())
+  const field = new URLSearchParams([['', value]]).toString().slice(1)
   const html = value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
-  // oxlint-disable-next-line unicorn/prefer-code-point -- as JSON and HTML write it: unit by unit
-  const units = (write: (hex: string) => string): string => [...hexOf(value)].map(write).join('')
-  return [
-    value,
-    json,
-    json.replaceAll('/', '\\/'),
+  const numbers = value.replaceAll(/[&<>"']/g, (one) => `&#${Buffer.from(one)[0]};`)
+  const written = [
     percent,
     percent.replaceAll('%20', '+'),
-    percent.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase()),
+    field,
+    field.replaceAll('+', '%20'),
+    encodeURIComponent(percent),
+    each((hex) => `%${hex.toUpperCase()}`),
+  ]
+  const forms = [
+    value,
+    ...[json, inJson(json)].flatMap((text) => [text, text.replaceAll('/', '\\/')]),
+    ...written.flatMap((text) => [text, text.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase())]),
     html,
     html.replaceAll("'", '&#39;'),
+    html.replaceAll("'", '&#039;'),
+    html.replaceAll("'", '&#x27;'),
+    html.replaceAll("'", '&apos;'),
+    numbers,
+    each((hex) => `\\u00${hex}`),
+    each((hex) => `\\u00${hex.toUpperCase()}`),
+    each((hex) => `\\x${hex}`),
+    each((hex) => `&#x${hex};`),
+    each((hex) => `&#x${hex.toUpperCase()};`),
+    each((_, byte) => `&#${byte};`),
     bytes.toString('hex'),
     bytes.toString('hex').toUpperCase(),
     ...[0, 1, 2].flatMap((shift) => base64Of(bytes, shift)),
   ]
+  // whatever it wrote may stand in a JSON answer, which escapes it once more
+  return [...forms, ...forms.map(inJson)]
+}
+
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
 }
 
 /** The characters of base64 that the value alone determines, when so many bytes stand before it in its group of three. */

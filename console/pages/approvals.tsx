@@ -11,7 +11,7 @@ import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failure.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Time, Words } from '../parts/text.tsx'
-import { areAlike, Together } from '../parts/together.tsx'
+import { Together } from '../parts/together.tsx'
 
 const route = getRouteApi('/')
 
@@ -45,7 +45,9 @@ export function Approvals() {
         <Title order={1} size="h2">
           Approvals
         </Title>
-        <Group gap="xs">{areAlike(together) && <Together calls={together} done={() => setMarked(new Set())} />}</Group>
+        <Group gap="xs">
+          <Together calls={together} done={() => setMarked(new Set())} />
+        </Group>
       </Group>
       {calls.length === 0 ? (
         <Empty title="No held calls." hint="To see one: npm run agent -- --hold" />

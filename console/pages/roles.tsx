@@ -194,32 +194,34 @@ function Freeze({
 }) {
   const me = useQuery(meQuery)
   const queries = useQueryClient()
-  const [isOpen, setOpen] = useState(false)
+  /** What was meant when the dialog opened: another's click meanwhile must not turn it round. */
+  const [wanted, setWanted] = useState<boolean | null>(null)
   const [reason, setReason] = useState('')
   const isOn = switches.some((position) => position.name === name && position.on)
   const setting = useMutation({
     mutationFn: () =>
-      ask(`/admin/v1/switches/${encodeURIComponent(name)}`, { method: 'PUT', body: { on: !isOn, reason } }),
+      ask(`/admin/v1/switches/${encodeURIComponent(name)}`, { method: 'PUT', body: { on: wanted, reason } }),
     onSettled: () => queries.invalidateQueries(),
     onSuccess: () => {
-      setOpen(false)
+      setWanted(null)
       setReason('')
     },
   })
   if (me.data?.may.freeze !== true) return null
   return (
     <>
-      <Button size="compact-sm" variant="outline" color={isOn ? 'teal' : 'red'} onClick={() => setOpen(true)}>
+      <Button size="compact-sm" variant="outline" color={isOn ? 'teal' : 'red'} onClick={() => setWanted(!isOn)}>
         {isOn ? 'Thaw' : 'Freeze'} {what}
       </Button>
       <Modal
-        opened={isOpen}
-        onClose={() => setOpen(false)}
-        title={`${isOn ? 'Thaw' : 'Freeze'} ${what}`}
+        opened={wanted !== null}
+        onClose={() => setWanted(null)}
+        title={`${wanted === true ? 'Freeze' : 'Thaw'} ${what}`}
         closeButtonProps={{ 'aria-label': 'Close' }}
       >
         <Stack>
           {setting.error !== null && <Failure of={setting.error} />}
+          {wanted === isOn && <Text size="sm">Somebody has done so already; this would add your reason.</Text>}
           <TextInput
             label="Why (whoever it stops is told)"
             value={reason}
@@ -227,7 +229,7 @@ function Freeze({
             onChange={({ currentTarget }) => setReason(currentTarget.value)}
           />
           <Button disabled={reason.trim() === '' || setting.isPending} onClick={() => setting.mutate()}>
-            {isOn ? 'Thaw' : 'Freeze'}
+            {wanted === true ? 'Freeze' : 'Thaw'}
           </Button>
         </Stack>
       </Modal>

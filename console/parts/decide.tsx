@@ -1,12 +1,10 @@
 import { Button, Group, Stack, Text, Textarea } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { ask } from '../api/ask.ts'
 import type { CallStory } from '../api/types.ts'
+import { useCountdown } from './countdown.ts'
 import { Failure } from './failure.tsx'
-
-/** A yes is not given at once: whoever clicks has had the card before their eyes for so long. */
-const LOOK_S = 3
 
 /** Yes or no to exactly this card. No button is the default one, and no key presses any. */
 export function Decide({ on: story, done }: { readonly on: CallStory; readonly done: () => void }) {
@@ -62,17 +60,6 @@ function Missing({ of: { need } }: { readonly of: CallStory }) {
   if (missing.length === 0) return null
   const said = missing.map(({ of, count, have }) => `${count - have} more of ${of}`)
   return <Text size="sm">Missing: {said.join('; ')}.</Text>
-}
-
-/** Seconds until a card may be approved; begins anew with another card. */
-function useCountdown(card: string): number {
-  const [state, setState] = useState({ card, left: LOOK_S })
-  if (state.card !== card) setState({ card, left: LOOK_S })
-  useEffect(() => {
-    const timer = setInterval(() => setState(({ card, left }) => ({ card, left: Math.max(0, left - 1) })), 1000)
-    return () => clearInterval(timer)
-  }, [card])
-  return state.left
 }
 
 /** A call that nobody can look up: two people say what became of it. */

@@ -1,83 +1,152 @@
 import { Button, List, Modal, Stack, Text, Textarea } from '@mantine/core'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { ask } from '../api/ask.ts'
-import { storyQuery } from '../api/queries.ts'
 import type { CallStory, CallSummary } from '../api/types.ts'
+import { useCountdown } from './countdown.ts'
+import { Request } from './card.tsx'
 import { Failure } from './failure.tsx'
+import { Loading } from './loading.tsx'
 import { sumsOf } from './sums.ts'
-import { Words } from './text.tsx'
+import { Members, Words } from './text.tsx'
 
-export const TOGETHER_MAX = 20
+const TOGETHER_MAX = 20
 
 /** May these be decided in one go? Of one action, for the same reasons, and not too many to read. */
-export function areAlike(calls: readonly CallSummary[]): boolean {
+function areAlike(calls: readonly CallSummary[]): boolean {
   const kinds = new Set(
     calls.map(({ action, need }) => JSON.stringify([action, need.map(({ line, of }) => [line, of])])),
   )
   return calls.length > 1 && calls.length <= TOGETHER_MAX && kinds.size === 1
 }
 
-/** Several calls of one rule and action: each line and the sum is shown, and each is decided, and written down, by itself. */
+interface Asking {
+  readonly verb: 'approve' | 'reject'
+  /** As they were marked: what comes and goes meanwhile changes nothing here. */
+  readonly ids: readonly string[]
+}
+
+/** Several calls of one rule and action: each is shown as it will be sent, and each is decided, and written down, by itself. */
 export function Together({ calls, done }: { readonly calls: readonly CallSummary[]; readonly done: () => void }) {
-  const [asking, setAsking] = useState<'approve' | 'reject' | null>(null)
-  const [reason, setReason] = useState('')
-  const queries = useQueryClient()
-  const decision = useMutation({
-    mutationFn: async (verb: 'approve' | 'reject') => {
-      for (const { call } of calls) {
-        const { card } = await queries.fetchQuery({ ...storyQuery(call), staleTime: 60_000 })
-        const body = verb === 'approve' ? { card } : { reason }
-        await ask<CallStory>(`/admin/v1/calls/${call}/${verb}`, { method: 'POST', body })
-      }
-    },
-    onSettled: () => queries.invalidateQueries(),
-    onSuccess: () => {
-      setAsking(null)
-      done()
-    },
-  })
+  const [asking, setAsking] = useState<Asking | null>(null)
+  const begin = (verb: Asking['verb']) => setAsking({ verb, ids: calls.map(({ call }) => call) })
   return (
     <>
-      <Button variant="default" onClick={() => setAsking('approve')}>
-        Approve {calls.length} together
-      </Button>
-      <Button variant="default" onClick={() => setAsking('reject')}>
-        Reject {calls.length} together
-      </Button>
+      {areAlike(calls) && (
+        <>
+          <Button variant="default" onClick={() => begin('approve')}>
+            Approve {calls.length} together
+          </Button>
+          <Button variant="default" onClick={() => begin('reject')}>
+            Reject {calls.length} together
+          </Button>
+        </>
+      )}
       <Modal
         opened={asking !== null}
         onClose={() => setAsking(null)}
         size="lg"
-        title={asking === 'reject' ? 'Reject all of these' : 'Approve all of these'}
+        title={asking?.verb === 'reject' ? 'Reject all of these' : 'Approve all of these'}
         closeButtonProps={{ 'aria-label': 'Close' }}
       >
-        <Stack>
-          {decision.error !== null && <Failure of={decision.error} />}
-          <List size="sm">
-            {calls.map(({ call, summary }) => (
-              <List.Item key={call}>
-                <Words>{summary}</Words>
-              </List.Item>
-            ))}
-          </List>
-          <Text fw={600}>In all: {sumsOf(calls) || `${calls.length} calls`}</Text>
-          {asking === 'reject' && (
-            <Textarea
-              label="Reason (the agents read it)"
-              value={reason}
-              maxLength={500}
-              onChange={({ currentTarget }) => setReason(currentTarget.value)}
-            />
-          )}
-          <Button
-            disabled={decision.isPending || (asking === 'reject' && reason.trim() === '')}
-            onClick={() => decision.mutate(asking ?? 'reject')}
-          >
-            {asking === 'reject' ? `Reject ${calls.length}` : `Approve ${calls.length}`}
-          </Button>
-        </Stack>
+        {asking !== null && (
+          <Decision
+            asking={asking}
+            done={() => {
+              setAsking(null)
+              done()
+            }}
+          />
+        )}
       </Modal>
     </>
   )
 }
+
+/** The cards are fetched once, shown, and these very ones are what is said yes to. */
+function Decision({ asking: { verb, ids }, done }: { readonly asking: Asking; readonly done: () => void }) {
+  const cards = useQuery({
+    queryKey: ['together', ids],
+    queryFn: () => Promise.all(ids.map((id) => ask<CallStory>(`/admin/v1/calls/${encodeURIComponent(id)}`))),
+    staleTime: Infinity,
+    gcTime: 0,
+  })
+  if (cards.isError) return <Failure of={cards.error} again={() => void cards.refetch()} />
+  if (cards.isPending) return <Loading what="the cards" />
+  return <Cards verb={verb} cards={cards.data} done={done} />
+}
+
+interface CardsProps {
+  readonly verb: Asking['verb']
+  readonly cards: readonly CallStory[]
+  readonly done: () => void
+}
+
+function Cards({ verb, cards, done }: CardsProps) {
+  const [reason, setReason] = useState('')
+  const [said, setSaid] = useState<ReadonlyMap<string, string>>(new Map())
+  const [isBusy, setBusy] = useState(false)
+  const queries = useQueryClient()
+  const left = useCountdown(cards.map(({ card }) => card).join())
+  const open = cards.filter(({ call }) => said.get(call) !== DECIDED)
+  const decide = async (): Promise<void> => {
+    setBusy(true)
+    for (const { call, card } of open) {
+      const body = verb === 'approve' ? { card } : { reason }
+      const told = await ask(`/admin/v1/calls/${call}/${verb}`, { method: 'POST', body }).then(
+        () => DECIDED,
+        (error: Error) => error.message,
+      )
+      setSaid((all) => new Map([...all, [call, told]]))
+    }
+    setBusy(false)
+    await queries.invalidateQueries()
+  }
+  const isDone = open.length === 0
+  const isBarred = isBusy || (verb === 'approve' ? left > 0 : reason.trim() === '')
+  const word = verb === 'approve' ? 'Approve' : 'Reject'
+  return (
+    <Stack>
+      <List size="sm" spacing="sm">
+        {cards.map((story) => (
+          <List.Item key={story.call}>
+            <Words>{story.summary}</Words>
+            {said.has(story.call) && (
+              <Text size="sm" fw={600} role="status">
+                <Words>{said.get(story.call) ?? ''}</Words>
+              </Text>
+            )}
+            <details>
+              <summary>Facts, what the agent says, and what will be sent</summary>
+              <Members of={story.facts} empty="No facts." />
+              <div className="agent-says">
+                <Members of={story.agent_says} />
+              </div>
+              <Request of={story.will_send} />
+            </details>
+          </List.Item>
+        ))}
+      </List>
+      <Text fw={600}>In all: {sumsOf(cards) || `${cards.length} calls`}</Text>
+      {verb === 'reject' && !isDone && (
+        <Textarea
+          label="Reason (the agents read it)"
+          value={reason}
+          maxLength={500}
+          onChange={({ currentTarget }) => setReason(currentTarget.value)}
+        />
+      )}
+      {isDone ? (
+        <Button variant="default" onClick={done}>
+          Close
+        </Button>
+      ) : (
+        <Button disabled={isBarred} onClick={() => void decide()}>
+          {verb === 'approve' && left > 0 ? `Approve (look first: ${left})` : `${word} ${open.length}`}
+        </Button>
+      )}
+    </Stack>
+  )
+}
+
+const DECIDED = 'decided'

@@ -50,7 +50,9 @@ export function consoleRoutes(route: Route): Router {
     // Any other address is one of the page's own.
     if (file === undefined) return request.path.startsWith('/console/assets/') ? next() : page(request, response, next)
     await discardBody(request)
-    const kept = ['Cache-Control', 'public, max-age=31536000, immutable', 'Content-Type', file.type]
+    // The names of assets are hashes of them.
+    const life = request.path.startsWith('/console/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'
+    const kept = ['Cache-Control', life, 'Content-Type', file.type]
     const length = ['Content-Length', String(file.bytes.length)]
     response.writeHead(200, [...pageHeaders(policyWith(null)), ...kept, ...length]).end(file.bytes)
   })

@@ -33,8 +33,9 @@ export function loginRoutes(parts: PageParts): Router {
         again,
         links !== null,
       )
+    const before = visits.idOf(cookies.read(request, 'person'))
     try {
-      const { url, kept } = await party.begin(issuer, { next, again })
+      const { url, kept } = await party.begin(issuer, { next, again, replaces: before })
       return away(url, [cookies.set('login', written(kept), LOGIN_LIFE_S)])
     } catch (error) {
       return failed(error, request, cookies)
@@ -51,7 +52,7 @@ export function loginRoutes(parts: PageParts): Router {
     }
     try {
       const proven = await party.finish(searchOf(request), kept)
-      const cookie = await visits.open(proven, 'issuer', cookies.read(request, 'person'))
+      const cookie = await visits.open(proven, 'issuer', kept.replaces ?? visits.idOf(cookies.read(request, 'person')))
       if (cookie === null) throw new SignInFailed('refused', 'Its token names no person.')
       return welcome(cookie, onward(kept.next), cookies)
     } catch (error) {
@@ -99,7 +100,8 @@ export function loginRoutes(parts: PageParts): Router {
   if (links !== null) {
     get('/in/:code', async (request, cookies) => {
       const proven = links.take(pathValue(request, 'code'))
-      const cookie = proven === null ? null : await visits.open(proven, 'link', cookies.read(request, 'person'))
+      const cookie =
+        proven === null ? null : await visits.open(proven, 'link', visits.idOf(cookies.read(request, 'person')))
       if (cookie !== null) return welcome(cookie, '/console/', cookies)
       gateway.refused('token_invalid', sourceOf(request))
       const text = markup`<p>A link opens once. npm start prints new ones.</p>`
@@ -170,12 +172,13 @@ function written(kept: Kept): string {
 function readKept(cookie: string | null): Kept | null {
   if (cookie === null || cookie.length > 4096) return null
   try {
-    const { issuer, secret, at, next, again } = JSON.parse(Buffer.from(cookie, 'base64url').toString()) as {
+    const { issuer, secret, at, next, again, replaces } = JSON.parse(Buffer.from(cookie, 'base64url').toString()) as {
       [member: string]: unknown
     }
     if (typeof issuer !== 'string' || typeof secret !== 'string' || secret.length !== 43) return null
     if (typeof at !== 'number' || typeof next !== 'string' || typeof again !== 'boolean') return null
-    return { issuer, secret, at, next, again }
+    if (replaces !== null && (typeof replaces !== 'string' || !/^[0-9a-f]{64}$/.test(replaces))) return null
+    return { issuer, secret, at, next, again, replaces }
   } catch {
     return null
   }

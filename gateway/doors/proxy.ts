@@ -63,7 +63,9 @@ function asked(parts: DoorParts, session: Session, request: Request, response: R
     name: action,
     begin(call: string, status: number, lines: readonly (readonly [string, string])[]) {
       const own = [...SECURITY_HEADERS, 'Cache-Control', 'no-store', 'Keystay-Call', call]
-      const theirs = lines.flatMap(([name, value]) => [name, oneLine(parts.scrub(value))])
+      // a backend may repeat what it was shown in a name, too
+      const clean = lines.filter(([name]) => parts.scrub(name) === name)
+      const theirs = clean.flatMap(([name, value]) => [name, oneLine(parts.scrub(value))])
       response.writeHead(status, [...own, ...theirs])
       // An event stream may be silent for long: its head goes ahead.
       response.flushHeaders()

@@ -15,7 +15,7 @@ export interface RelyingParty {
    * @returns where to send the browser, and what it keeps until it is back.
    * @throws SignInFailed.
    */
-  begin(issuer: Issuer, ask: { readonly next: string; readonly again: boolean }): Promise<{ url: string; kept: Kept }>
+  begin(issuer: Issuer, ask: Pick<Kept, 'next' | 'again' | 'replaces'>): Promise<{ url: string; kept: Kept }>
   /** @param search the query that the browser came back with. @throws SignInFailed. */
   finish(search: string, kept: Kept): Promise<Proven>
 }
@@ -31,6 +31,8 @@ export interface Kept {
   readonly next: string
   /** The issuer must have asked for credentials anew. */
   readonly again: boolean
+  /** The visit that ends with this sign-in: on the way back from another site the browser keeps a strict cookie to itself. */
+  readonly replaces: string | null
 }
 
 /** `away`: the issuer cannot be reached. `refused`: its answer is none that a sign-in can stand on. `said_no`: it says no. */
@@ -87,7 +89,7 @@ export function relyingParty(parts: PartyParts): RelyingParty {
 
   return {
     issuers: () => [...policy().issuers.values()].filter(signsPeopleIn),
-    async begin(issuer, { next, again }) {
+    async begin(issuer, { next, again, replaces }) {
       const secret = Buffer.from(random(32)).toString('base64url')
       const config = await configOf(issuer).catch(failed)
       const url = oidc.buildAuthorizationUrl(config, {
@@ -99,7 +101,7 @@ export function relyingParty(parts: PartyParts): RelyingParty {
         code_challenge_method: 'S256',
         ...(again ? { prompt: 'login', max_age: '0' } : {}),
       })
-      return { url: url.href, kept: { issuer: issuer.name, secret, at: now(), next, again } }
+      return { url: url.href, kept: { issuer: issuer.name, secret, at: now(), next, again, replaces } }
     },
     async finish(search, { issuer: name, secret, at, again }) {
       if (now() - at > BEGUN_MS) throw new SignInFailed('refused', 'It took longer than ten minutes.')

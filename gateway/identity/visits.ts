@@ -9,10 +9,12 @@ import type { Random } from './token.ts'
 /** People in browsers. The browser has the cookie; the store has its hash, what the issuer proved, and the times. */
 export interface Visits {
   /**
-   * @param replaces the cookie that the browser had before: that visit ends, so that nobody goes on in one that was put there.
+   * @param replaces the visit that the browser was in before: it ends, so that nobody goes on in one that was put there.
    * @returns the new cookie's value, or null where the token names no person.
    */
   open(proven: Proven, by: 'issuer' | 'link', replaces: string | null): Promise<string | null>
+  /** The visit that a cookie stands for, by its hash, whether or not there is one. */
+  idOf(cookie: string | null): string | null
   /** Who comes with this cookie, with the groups that the policy of now gives them; null when nobody does. */
   find(cookie: string): Promise<Visitor | null>
   end(cookie: string): Promise<void>
@@ -68,10 +70,11 @@ export function visits(parts: VisitParts): Visits {
         lifetime_ms: LIFETIME_MS,
         person: person.id,
         by,
-        replaces: replaces !== null && SHAPE.test(replaces) ? sha256(replaces) : null,
+        replaces,
       })
       return cookie
     },
+    idOf: (cookie) => (cookie !== null && SHAPE.test(cookie) ? sha256(cookie) : null),
     async find(cookie) {
       const visit = SHAPE.test(cookie) ? await store.visit(sha256(cookie)) : null
       if (visit === null || !isLive(visit)) return null

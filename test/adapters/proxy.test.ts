@@ -7,13 +7,16 @@ import { Secret } from '../../adapters/adapter.ts'
 import type { Attempt } from '../../adapters/adapter.ts'
 import type { Lookup } from '../../adapters/egress.ts'
 import { proxy, proxyOver } from '../../adapters/proxy.ts'
+import { answerHeaders } from '../../adapters/proxy/headers.ts'
 import { StreamScrub } from '../../adapters/proxy/scrub.ts'
 import type { BackendSpec, Outcome } from '../../gateway/core/types.ts'
+import { FORMS, canary as madeUp, searcher } from '../canaries/canaries.ts'
 import { certificateFor } from '../backends/certificate.ts'
 import { streaming } from '../backends/streaming.ts'
 import type { Streaming } from '../backends/streaming.ts'
 import { attempt, backendSpec, canary, CANARY, codeOf } from '../suites/adapter.ts'
 
+const SECRETS = Array.from({ length: 10 }, (_, middle) => madeUp('key', middle))
 const READ = { method: 'GET', path: '/v1/x' }
 const toLoopback: Lookup = (_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }])
 
@@ -203,6 +206,27 @@ describe('a credential in a stream', () => {
     }
     const event = Buffer.from('data: sk_test\n\n')
     assert.equal(new StreamScrub([CANARY]).push(event), event)
+  })
+
+  for (const [form, write] of Object.entries(FORMS))
+    it(`is found as it is written in ${form}, in two pieces`, () => {
+      for (const { value } of SECRETS) {
+        const whole = Buffer.from(`before ${write(value)} after`)
+        const scrub = new StreamScrub([value])
+        const at = Math.floor(whole.length / 2)
+        const left = Buffer.concat([scrub.push(whole.subarray(0, at)), scrub.push(whole.subarray(at)), scrub.flush()])
+        assert.deepEqual(searcher([{ name: form, value }])(form, left), [])
+        assert.equal(left.length, whole.length)
+      }
+    })
+
+  it('is taken out of a reference before that is read, which would write it anew', () => {
+    const scrub = new StreamScrub(['one/../two/./three'])
+    const below = new URL('http://backend.test/')
+    const about = { below, asked: '/', route: 'r', clean: (text: string) => scrub.whole(text) }
+    for (const name of ['location', 'content-location'])
+      assert.deepEqual(answerHeaders({ [name]: '/one/../two/./three' }, about), [[name, '/proxy/r/[secret]**********']])
+    assert.deepEqual(answerHeaders({ location: '/one\\two', link: '</one\\two>; rel=next' }, about), [])
   })
 
   it('is not looked for when it is too short to be told from chance', () => {

@@ -21,12 +21,14 @@ export async function borrow(town: Town, token: string, hear: (where: string, te
   hear('its key again', (await own('own')).text)
   hear('its call', (await town.show(token, given.body.call)).text)
 
-  const held = await town.call(token, 'lend.held', {}, 'held', { prefer: 'wait=0' })
+  // of another session: as many may wait for people in one as the visit has waiting
+  const other = await town.token('bot', 'user')
+  const held = await town.call(other, 'lend.held', {}, 'held', { prefer: 'wait=0' })
   hear('a login that is held', held.text)
   hear('the yes to it', (await town.approve('dana', held.body.call)).text)
-  const taken = await town.show(token, held.body.call)
+  const taken = await town.show(other, held.body.call)
   known('after a yes', taken.text, taken.body?.output?.password, 1)
-  hear('its call again', (await town.show(token, held.body.call)).text)
+  hear('its call again', (await town.show(other, held.body.call)).text)
 
   const call = { name: 'lend_own', arguments: { request_key: 'tool' } }
   const told = await modern(town.agentUrl, `Bearer ${token}`, 'tools/call', call)
@@ -34,7 +36,6 @@ export async function borrow(town: Town, token: string, hear: (where: string, te
   known('over MCP', told.text, /"password\\?":\\?"([\w-]{43})/.exec(told.text)?.[1], 2)
   hear('the tool again', (await modern(town.agentUrl, `Bearer ${token}`, 'tools/call', call)).text)
 
-  const other = await town.token('bot', 'user')
   const brief = await own('brief', other)
   known('until it logs out', brief.text, brief.body?.output?.password, 1)
   const headers = { authorization: `Bearer ${other}` }

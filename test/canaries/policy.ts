@@ -19,7 +19,10 @@ interface Addresses {
  * what it fetched, `ask.NAME`; a route `via.NAME` for those that stream, by turns to read and to write; and leases: of
  * Vault `lend.login`, of PostgreSQL `lend.own`, `lend.held`, and two that fail.
  */
-export function policyOf(backends: readonly Shown[], { http, postgres, warehouse }: Addresses): { [path: string]: string } {
+export function policyOf(
+  backends: readonly Shown[],
+  { http, postgres, warehouse }: Addresses,
+): { [path: string]: string } {
   const common = 'private: true, timeout: 2s, lands_within: 100ms, breaker: { open_after: 100%, of: 10000, for: 1s }'
   const lines = backends.map(({ name, ref, by, streams }, number) =>
     by === 'postgres'

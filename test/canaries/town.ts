@@ -108,7 +108,10 @@ export async function startTown(crash: 'throw' | 'reject'): Promise<Town> {
   await writeFile(join(dir, 'proof'), proof ?? '', { mode: 0o600 })
   const policies = join(dir, 'policies')
   const http = echo.url
-  await writePolicies(policies, policyOf(backends, { http, postgres: database, warehouse: { port: warehouse.port, own } }))
+  await writePolicies(
+    policies,
+    policyOf(backends, { http, postgres: database, warehouse: { port: warehouse.port, own } }),
+  )
   const all = join(dir, 'all-of-them')
   await writeFile(all, canaries.map(({ value }) => value).join('\n'), { mode: 0o600 })
 

@@ -24,7 +24,7 @@ export async function visit(town: Town, times: number): Promise<{ heard: Heard[]
   const hear = (where: string, bytes: string): void => void heard.push({ where, bytes: Buffer.from(bytes) })
   const token = await town.token('bot', 'user')
   const jobs = town.backends.flatMap((backend, number) =>
-    Array.from({ length: times }, (_, time) => ({
+    Array.from({ length: backend.streams ? Math.max(times, 8) : times }, (_, time) => ({
       number,
       ...backend,
       place: (number + time * 5) % PLACE_COUNT,
@@ -37,7 +37,6 @@ export async function visit(town: Town, times: number): Promise<{ heard: Heard[]
   if (!town.canaries.some(({ value }) => value === password)) throw new Error(`no lease: ${lent.text}`)
   hear('the lease again', (await town.call(token, 'lend.login', {}, 'lent')).text)
   const ids: string[] = [String(lent.body.call)]
-  await borrow(town, token, hear)
   let asked = 0
   const ask = async (action: string, { place, form }: { place: number; form: number }, headers = {}): Promise<void> => {
     const key = action.startsWith('use.') ? undefined : `${action}/${place}/${form}`
@@ -79,7 +78,7 @@ export async function visit(town: Town, times: number): Promise<{ heard: Heard[]
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  await Promise.all([borrow(town, token, hear), ...Array.from({ length: AT_ONCE }, work)])
 
   const stories = ids[Symbol.iterator]()
   const look = async (): Promise<void> => {

@@ -21,14 +21,18 @@ export interface Page {
 
 export function browser(): Browser {
   const cookies = new Map<string, string>()
-  const once = async (url: string, init: RequestInit = {}): Promise<Page> => {
-    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  /** Cookies with SameSite=Strict: on a way that another site began they stay behind, as in a browser. */
+  const strict = new Set<string>()
+  const once = async (url: string, init: RequestInit = {}, isOfAnother = false): Promise<Page> => {
+    const sent = [...cookies].filter(([name]) => !(isOfAnother && strict.has(name)))
+    const cookie = sent.map(([name, value]) => `${name}=${value}`).join('; ')
     const headers = { ...(cookie === '' ? {} : { cookie }), ...(init.headers as { [name: string]: string }) }
     const answer = await fetch(url, { ...init, redirect: 'manual', headers })
     for (const line of answer.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
       if (value === '' || /; Max-Age=0\b/.test(line)) cookies.delete(name)
       else cookies.set(name, value)
+      if (/; SameSite=Strict\b/i.test(line)) strict.add(name)
     }
     const text = await answer.text()
     const refresh = /<meta http-equiv="refresh" content="0;url=([^"]*)"/.exec(text)?.[1]
@@ -38,12 +42,17 @@ export function browser(): Browser {
   }
   return {
     cookies,
-    once,
+    once: (url, init) => once(url, init),
     async open(url, until) {
       let page = await once(url)
+      let isOfAnother = false
       for (let hops = 0; page.next !== null && hops < 10; hops++) {
         if (until !== undefined && page.next.startsWith(until)) return page
-        page = await once(page.next)
+        // A page that goes on by itself begins anew; a redirect stays whose it was. Ports stand for sites here.
+        const isRedirect = page.headers.get('location') !== null
+        const crosses = new URL(page.next).origin !== new URL(page.url).origin
+        isOfAnother = crosses || (isRedirect && isOfAnother)
+        page = await once(page.next, {}, isOfAnother)
       }
       return page
     },
