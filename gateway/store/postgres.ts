@@ -119,6 +119,8 @@ export function readPostgres(options: PostgresOptions): Reader {
   })
   // One that is idle and lost is made again when it is needed.
   pool.on('error', () => {})
+  // The pool listens to those that are idle; an error event of one that is lent, and that nobody hears, ends the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return {
     dialect: 'postgres',
     all: async <Row>(sql: string, params: readonly Param[] = []) => {

@@ -36,6 +36,21 @@ describe('a store that several processes share', function () {
     return store
   }
 
+  it('lives on when a connection is cut that somebody reads a snapshot on, whether or not a question is out', async () => {
+    const url = await server.fresh()
+    const proxy = await startCutting(server.port)
+    const reader = readPostgres({ url: url.replace(/:\d+\//, `:${proxy.port}/`) })
+    const cut = reader.snapshot(async () => {
+      proxy.cutAll()
+      await sleep(100)
+      return 'unharmed'
+    })
+    assert.equal(await cut, 'unharmed')
+    assert.deepEqual(await reader.all('SELECT 1 AS one'), [{ one: 1 }])
+    await reader.close()
+    await proxy.close()
+  })
+
   it('reads a commit back also when that connection is cut too', async () => {
     const url = await server.fresh()
     const proxy = await startCutting(server.port)
