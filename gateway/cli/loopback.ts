@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, request as send, type IncomingMessage, type ServerResponse } from 'node:http'
 import { request as sendSecurely } from 'node:https'
+import { pipeline } from 'node:stream'
 import { isLoopback } from '../config.ts'
 
 /** A running address that adds the session's token. */
@@ -96,6 +97,7 @@ function forward(options: LoopbackOptions, path: string, incoming: IncomingMessa
       path,
       headers: {
         ...endToEnd(incoming),
+        ...framing(incoming),
         host: base.host,
         authorization: `Bearer ${typeof token === 'string' ? token : token()}`,
       },
@@ -106,7 +108,8 @@ function forward(options: LoopbackOptions, path: string, incoming: IncomingMessa
       const { location } = answered.headers
       if (nonce?.in === 'path' && location?.startsWith('/') === true) headers['location'] = `/${nonce.value}${location}`
       response.writeHead(answered.statusCode ?? 502, headers)
-      answered.pipe(response)
+      // An answer that is cut off there is cut off here, too.
+      pipeline(answered, response, () => {})
     },
   )
   outgoing.on('error', () => {
@@ -115,6 +118,16 @@ function forward(options: LoopbackOptions, path: string, incoming: IncomingMessa
   })
   response.on('close', () => outgoing.destroy())
   incoming.pipe(outgoing)
+}
+
+/**
+ * How long the body is, as it came. Without it node frames none of a GET or DELETE, and its body would be the next request
+ * on this connection (RFC 9112, section 6.3).
+ */
+function framing({ headers }: IncomingMessage): Record<string, string> {
+  const { 'transfer-encoding': coding, 'content-length': length } = headers
+  if (coding !== undefined) return { 'transfer-encoding': 'chunked' }
+  return length === undefined ? {} : { 'content-length': length }
 }
 
 /** Headers that are for the other end; those of one connection stay on it (RFC 9110, section 7.6.1). */

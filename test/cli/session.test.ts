@@ -1,6 +1,8 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict'
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
+import { createServer, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startLoopback, type Loopback } from '../../gateway/cli/loopback.ts'
@@ -118,6 +120,46 @@ describe('the loopback address', () => {
       deepEqual(gateway.asked, status === 200 ? ['GET /v1/actions kst_test'] : [])
     })
   }
+
+  it('keeps a body that a GET brings in its frame: it is no second request', async () => {
+    const seen: string[] = []
+    const backend = createServer((incoming, response) => {
+      seen.push(`${incoming.method} ${incoming.url}`)
+      incoming.resume().on('end', () => response.end('{}'))
+    })
+    await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve))
+    const through = await startLoopback({
+      gateway: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
+      token: 'kst_test',
+    })
+    const { hostname, port } = new URL(through.url)
+    const inside = 'POST /oauth/device_authorization HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'
+    const sent = request({ hostname, port, path: '/v1/actions', headers: { 'transfer-encoding': 'chunked' } })
+    sent.end(inside)
+    const [answered] = (await once(sent, 'response')) as [IncomingMessage]
+    answered.resume()
+    await once(answered, 'end')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    deepEqual(seen, ['GET /v1/actions'])
+    await through.close()
+    backend.close()
+  })
+
+  it('cuts an answer off where the gateway was cut off', async () => {
+    const backend = createServer((_incoming, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write('data: 1\n\n', () => setTimeout(() => response.destroy(), 20))
+    })
+    await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve))
+    const through = await startLoopback({
+      gateway: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
+      token: 'kst_test',
+    })
+    const answered = await fetch(`${through.url}/v1/actions`)
+    await rejects(answered.text())
+    await through.close()
+    backend.close()
+  })
 
   it('says so when the gateway has gone', async () => {
     const lonely = await startLoopback({ gateway: 'http://127.0.0.1:9', token: 'kst_test' })
