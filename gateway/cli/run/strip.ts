@@ -25,7 +25,10 @@ export async function strip(environment: NodeJS.ProcessEnv, keep: readonly strin
   const known = await knownSecrets(all.map(({ value }) => value))
   const suspects = all.flatMap(({ name, value }, index): Named[] => {
     const rule = known.get(index)
-    const kind = ownSetting(name) ?? looksLikeKey(name, value) ?? (rule === undefined ? null : `${rule} (secretlint)`)
+    const kind =
+      ownSetting(name) ??
+      looksLikeKey(name, value, 'environment') ??
+      (rule === undefined ? null : `${rule} (secretlint)`)
     return kind === null ? [] : [{ name, kind }]
   })
   const sorted = suspects.toSorted((a, b) => (a.name < b.name ? -1 : 1))

@@ -6,8 +6,9 @@
  * @returns what kind of credential in a few words (`Stripe key`, `URL with a password`, `named like a password`), never a
  *   part of the value; null for a setting, an empty value, and a reference to where a credential is kept.
  */
-export function looksLikeKey(name: string, value: string): string | null {
-  if (isReference(value)) return null
+export function looksLikeKey(name: string, value: string, place: 'file' | 'environment' = 'file'): string | null {
+  // In an environment nothing is put in any more: `$ecret` is a password there, and no variable.
+  if (place === 'file' ? isReference(value) : isKeptElsewhere(value)) return null
   return kindOfValue(value) ?? kindOfName(name, value)
 }
 
@@ -26,12 +27,17 @@ export function isNamedLikeKey(name: string): boolean {
 export function isReference(value: string): boolean {
   const text = value.trim()
   return (
-    text === '' ||
+    isKeptElsewhere(value) ||
     /^\$(\w+|\{[^{}]*\}|\{\{[^{}]*\}\})$/.test(text) ||
-    /^(op|age|vault|aws|env|file|secret|keychain):\/\/[^@\s]*$/.test(text) ||
     /^<[^<>]*>$/.test(text) ||
     /^\{\{[^{}]*\}\}$/.test(text)
   )
+}
+
+/** Empty, or the name of a place: `op://…`, `vault://…`. */
+function isKeptElsewhere(value: string): boolean {
+  const text = value.trim()
+  return text === '' || /^(op|age|vault|aws|env|file|secret|keychain):\/\/[^@\s]*$/.test(text)
 }
 
 /** Starts where a word does, so that a key inside a longer text is seen, and one inside another word is not. */
@@ -65,8 +71,9 @@ const SHAPES: readonly (readonly [kind: string, shape: RegExp])[] = [
   ['Databricks token', at('dapi[a-f0-9]{32}')],
   ['Groq key', at('gsk_[A-Za-z0-9]{20}')],
   ['Telegram token', at('[0-9]{8,10}:AA[A-Za-z0-9_-]{33}')],
-  ['JWT', at('eyJ[\\w-]{8,16384}\\.eyJ[\\w-]{4,16384}\\.[\\w-]{4}')],
+  ['JWT', at('eyJ[\\w-]{8,1024}\\.eyJ[\\w-]{4,16384}\\.[\\w-]{4}')],
   ['URL with a password', /[a-z0-9+.-]:\/\/[^\s/:@?#'"]{0,256}:(?!\$?\{|\$[A-Z]|<|%s)[^\s/@'"]{1,256}@[^\s@]/i],
+  ['URL with a token', /:\/\/[^\s/:@?#'"${<%]{16,256}@[^\s@]/],
   ['connection string with a password', /(?:^|[\s;])(?:password|pwd)\s{0,8}=\s{0,8}[^\s;${<'"%]/i],
   ['Authorization header', /^(Bearer|Basic|token)\s+[A-Za-z0-9+/=_.~-]{12,16384}$/i],
 ]
@@ -96,7 +103,7 @@ function snake(name: string): string {
 
 /** Half of a pair that is given away, or where to find something. */
 const NOT_SECRET =
-  /^(PWD|OLDPWD)$|(^|_)(PUBLIC|PUBLISHABLE|ANON)_KEY$|(^|_)(PRIMARY|FOREIGN|SORT|PARTITION|CACHE|ROUTE|QUERY|IDEMPOTENCY|REQUEST)_KEY$|^AWS_(REGION|DEFAULT_REGION|DEFAULT_OUTPUT|CA_BUNDLE|PAGER|SDK_LOAD_CONFIG)$/
+  /^(PWD|OLDPWD)$|(^|_)(PUBLIC|PUBLISHABLE|ANON)_KEY$|(^|_)(PRIMARY|FOREIGN|SORT|PARTITION|CACHE|ROUTE|IDEMPOTENCY|REQUEST)_KEY$|^AWS_(REGION|DEFAULT_REGION|DEFAULT_OUTPUT|CA_BUNDLE|PAGER|SDK_LOAD_CONFIG)$/
 
 const NAMES: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['named like a password', /(^|_)(\w*PASSWORD|PASS|PASSWD|PASSPHRASE|PASSCODE|PWD|PGPASS|REDISCLI_AUTH)S?(_\d+)?$/],
