@@ -256,7 +256,7 @@ describe('the sandbox payments', () => {
     })
     it('slow: the effect lands although the caller has gone', async () => {
       const before = await effects()
-      await fault({ kind: 'slow', ms: 80 })
+      await fault({ kind: 'slow', ms: 800 })
       await rejects(
         fetch(`${sandbox.url}/v1/refunds`, {
           method: 'POST',
@@ -266,7 +266,7 @@ describe('the sandbox payments', () => {
         }),
       )
       equal(await effects(), before)
-      await new Promise((done) => setTimeout(done, 150))
+      await new Promise((done) => setTimeout(done, 1200))
       equal(await effects(), before + 1)
     })
     it('meet as many requests as asked, and can be taken back', async () => {
