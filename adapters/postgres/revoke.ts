@@ -49,13 +49,13 @@ async function taken(run: Run, login: string): Promise<Outcome | 'again'> {
   let disabled = false
   try {
     if (await isGone(run, login)) return GONE
-    // Committed before anything is ended: who is ended could come back otherwise.
-    await run(`alter role ${name} nologin connection limit 0 password null valid until '-infinity'`)
-    // We made it, so we may; to end its connections and take over what it owns we must have its rights.
+    // We made it, so we may; to end its connections and drop what it owns we must have its rights.
     await run(`grant ${name} to current_user with inherit true`)
+    await shut(run, login)
     await endAll(run, login)
     disabled = true
-    await run(`begin; reassign owned by ${name} to current_user; drop owned by ${name}; drop role ${name}; commit`)
+    // Nobody inherits from it: a function of its own that became ours would run with our rights.
+    await run(`begin; drop owned by ${name}; drop role ${name}; commit`)
     return GONE
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error
@@ -64,6 +64,24 @@ async function taken(run: Run, login: string): Promise<Outcome | 'again'> {
     if (error.code === 'XX000') return 'again'
     if (!disabled) throw error
     return unsure(`${login} can log in no more and has no connection, but cannot be dropped${codeOf(error)}`)
+  }
+}
+
+/**
+ * No new connection from here on. A login may hold its own row locked in an open transaction (`alter role current_user …`):
+ * so it is ended first, and again as long as it is in the way. The deadline ends the turns.
+ */
+async function shut(run: Run, login: string): Promise<void> {
+  const name = pg.escapeIdentifier(login)
+  for (;;) {
+    await run(`select pg_terminate_backend(pid, 2000) from pg_stat_activity where usename = ${pg.escapeLiteral(login)}`)
+    try {
+      await run(`set lock_timeout = 200`)
+      await run(`alter role ${name} nologin connection limit 0 password null valid until '-infinity'`)
+      return await run(`set lock_timeout = 0`).then(() => {})
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || error.code !== '55P03') throw error
+    }
   }
 }
 

@@ -95,6 +95,7 @@ export class Passage {
       answer.destroy()
       return this.#whole()
     }
+    if (status < 200 || status > 599) return this.#break('backend', `its answer has the status ${status}`)
     if (encoding !== 'identity') return this.#break('backend', 'the answer is compressed, which was not asked for')
     const { base, target, hidden } = this.#leg
     const { response, name } = this.#exchange
@@ -181,6 +182,7 @@ export class Passage {
 
   /** The answer is over: what it says settles, or does not. */
   #whole(): void {
+    if (this.#settled) return
     const { backend } = this.#leg
     const status = this.#head?.statusCode ?? 0
     if ((status >= 200 && status < 300) || status === 304) {
