@@ -210,7 +210,10 @@ export class Passage {
 
   #kept(outcome: string, reason?: string): { evidence: JsonObject; output: Json } {
     const { backend, hidden } = this.#leg
-    const [request, response] = [this.#sent.summary(), this.#received.summary()]
+    const response = this.#received.summary()
+    // The digest of a part would tell an honest repeat that its body is another.
+    const { digest, ...counted } = this.#sent.summary()
+    const request = this.#exchange.request.readableEnded && digest !== undefined ? { digest, ...counted } : counted
     const status = this.#head?.statusCode
     const known = evidenceOf(backend, status, this.#head?.headers ?? {}, hidden)
     return {
