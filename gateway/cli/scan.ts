@@ -74,7 +74,11 @@ function summary(findings: readonly Finding[], { files, too_large, unreadable, w
   const rest = [
     ...(too_large > 0 ? [`${too_large} files of more than 1 MB not looked at`] : []),
     ...(unreadable.length > 0 ? [`${unreadable.length} not readable`] : []),
-    ...(whole ? [] : ['NOT ALL was looked at: too many files, folders or findings. Name a smaller directory']),
+    ...(whole
+      ? []
+      : [
+          'NOT ALL was looked at: too many files, folders or findings, or more than a minute. Name a smaller directory',
+        ]),
   ]
   return `keystay: ${[`${found} in ${files} files`, ...rest].join('; ')}`
 }

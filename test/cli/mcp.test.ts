@@ -324,6 +324,32 @@ describe('keystay mcp', function () {
     assert.match(lines.join(), /"id":1,"error":\{"code":-32000,"message":"The sign-in waits for a person\./)
   })
 
+  it('counts the gateway’s silence from its own question on: a person may take longer to sign in', async () => {
+    const seen: string[] = []
+    const slow = createServer((incoming, response) => {
+      incoming.resume().on('end', () => {
+        seen.push(String(incoming.headers.authorization))
+        response.writeHead(seen.length === 1 ? 401 : 200, { 'content-type': 'application/json' })
+        response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result: {} }))
+      })
+    })
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
+    const lines: string[] = []
+    let asked = 0
+    const waits = () => new Promise((resolve) => setTimeout(resolve, 300))
+    const session = {
+      token: async () => (await waits(), `kst_${++asked}`),
+      refused: async () => void (await waits()),
+      end: async () => {},
+    }
+    const { port } = slow.address() as { port: number }
+    const parts = { session, write: (line: string) => void lines.push(line), say: () => {}, silence_ms: 200 }
+    await relay({ gateway: `http://127.0.0.1:${port}`, ...parts }).take(Buffer.from(ask(1, 'tools/list')))
+    assert.deepEqual([seen, lines], [['Bearer kst_1', 'Bearer kst_2'], ['{"jsonrpc":"2.0","id":1,"result":{}}']])
+    slow.closeAllConnections()
+    slow.close()
+  })
+
   it('answers what is no message, and goes on; what is strict about a message the gateway says', async () => {
     const one = bridge()
     const hostile: readonly (readonly [string, number])[] = [

@@ -7,6 +7,7 @@ import { findInCode } from '../../gateway/cli/scan/code.ts'
 import { scanDirectory } from '../../gateway/cli/scan/find.ts'
 import type { Finding } from '../../gateway/cli/scan/finding.ts'
 import { looksLikeKey } from '../../gateway/cli/scan/looks-like-key.ts'
+import { pairsIn } from '../../gateway/cli/scan/plain-text-keys.ts'
 import { policyOf, propose } from '../../gateway/cli/scan/propose.ts'
 import { SERVICES } from '../../gateway/cli/scan/services.ts'
 import { writeNew } from '../../gateway/cli/scan/write-new.ts'
@@ -42,6 +43,10 @@ describe('what looks like a key', () => {
     ['X', `Bearer ${CANARY}`, 'Authorization header'],
     ['PATH', '/usr/bin:/bin', null],
     ['PWD', '/work', null],
+    ['SENTRY_DSN', 'https://mytoken0123456789@sentry.example/1', 'URL with a token'],
+    ['GIT_URL', 'https://my%2Ftoken0123456789@git.example/x', 'URL with a token'],
+    ['GIT_URL', 'https://${GITHUB_ACCESS_TOKEN}@git.example/x', null],
+    ['', `eyJ${'a'.repeat(8_000)}.eyJzdWIiOiJ4In0.signature`, 'JWT'],
     ['HTTPS_PROXY', 'http://proxy:3128', null],
     ['DATABASE_URL', 'postgres://app@db/app', null],
     ['MAX_TOKENS', '4096', null],
@@ -65,7 +70,23 @@ describe('what looks like a key', () => {
   }
 
   it('is told of a megabyte in no time', () => {
-    const bad = ['a', 'eyJ', ':', '/', '=', 'password ', '://a:', 'A_', 'key', '-----BEGIN ', 'x@', '{']
+    const bad = [
+      'a',
+      'eyJ',
+      '-eyJ',
+      '.eyJ',
+      '-eyJaaaaaaaa.eyJaaaa',
+      ':',
+      '/',
+      '=',
+      'password ',
+      '://a:',
+      'A_',
+      'key',
+      '-----BEGIN ',
+      'x@',
+      '{',
+    ]
     for (const text of bad) {
       const began = performance.now()
       looksLikeKey(text.repeat(1_000), text.repeat(1_000_000 / text.length))
@@ -201,6 +222,12 @@ describe('keystay scan', function () {
     match(err, /NOT ALL was looked at/)
   })
 
+  it('says so too where its time is over', async () => {
+    await put('.env', `A_KEY=sk_live_${CANARY}\n`)
+    deepEqual((await scanDirectory(folder, -1)).walked.whole, false)
+    deepEqual((await scanDirectory(folder)).walked.whole, true)
+  })
+
   it('shows hostile names of files and variables as what they are', async () => {
     const name = '\u001b[2Jevil\u202e\nfake: 0 keys'
     await put(`${name}/.env`, `A_KEY=sk_live_${CANARY}\n`)
@@ -264,10 +291,15 @@ describe('keystay scan', function () {
     ].entries())
       await put(`${at}.ts`, text.repeat(200_000 / text.length))
     await put('.env', 'A = "'.repeat(40_000))
+    const escaped = '\\"'.repeat(500_000)
+    await put('mcp.json', escaped)
     const began = performance.now()
     await scanDirectory(folder)
     const took_ms = performance.now() - began
     ok(took_ms < 5_000, `${took_ms} ms`)
+    const again = performance.now()
+    pairsIn(escaped)
+    ok(performance.now() - again < 1_000, `${performance.now() - again} ms`)
   })
 })
 

@@ -8,7 +8,9 @@ describe('an environment without credentials', () => {
     ['API_TOKEN', '<hunter2hunter2>'],
     ['PASSWORD', '{{x-real-pw}}'],
     ['AZURE_SEARCH_QUERY_KEY', 'abcdefghijklmnop'],
-    ['GIT_URL', 'https://sk_test_mytoken0123@git.example/x'],
+    ['GIT_URL', 'https://mytoken0123456789@git.example/x'],
+    ['DATABASE_URL', 'postgres://app:$Ecretpw12@db.example/app'],
+    ['DSN', 'host=db password=$ecret123'],
   ] as const) {
     it(`has no ${name} that is ${value}`, async () => {
       deepEqual((await strip({ [name]: value, LANG: 'C' }, [])).environment, { LANG: 'C' })

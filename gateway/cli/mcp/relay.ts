@@ -14,6 +14,7 @@ export interface RelayParts {
   readonly say: (text: string) => void
   /** How long a request waits for a sign-in that a person must give. */
   readonly sign_in_ms?: number
+  readonly silence_ms?: number
 }
 
 export interface Relay {
@@ -33,7 +34,8 @@ const AT_ONCE_MAX = 64
  * Between lines and `POST /mcp`. Messages of either revision go through as their bytes are: what they mean is the gateway's
  * to say, strictly and with its own words, whatever door they came by.
  */
-export function relay({ gateway, session, write, say, sign_in_ms = SIGN_IN_MS }: RelayParts): Relay {
+export function relay(parts: RelayParts): Relay {
+  const { gateway, session, write, say, sign_in_ms = SIGN_IN_MS, silence_ms = SILENCE_MS } = parts
   const url = addressOf(gateway, '/mcp')
   const under = new Map<string | number, AbortController>()
   const all = new Set<AbortController>()
@@ -56,24 +58,27 @@ export function relay({ gateway, session, write, say, sign_in_ms = SIGN_IN_MS }:
     })
 
   const exchange = async (line: Buffer, incoming: Incoming, stop: AbortController): Promise<void> => {
-    let timer = setTimeout(() => {}, 0)
+    let timer: NodeJS.Timeout | undefined
     const heard = () => {
       clearTimeout(timer)
       timer = setTimeout(
         () => stop.abort(new Failure(EXIT.unreachable, `No answer from ${url.origin} for a minute.`)),
-        SILENCE_MS,
+        silence_ms,
       )
       timer.unref()
     }
-    heard()
     try {
       let token = await within(session.token(), sign_in_ms)
+      // From here on: the time that a person takes to sign in is no silence of the gateway's.
+      heard()
       let response = await post(line, token, incoming, stop.signal)
       if (response.status === 401) {
         const text = await response.text()
+        clearTimeout(timer)
         await within(session.refused(token, codeIn(text)), sign_in_ms)
         const before = token
         token = await within(session.token(), sign_in_ms)
+        heard()
         response = token === before ? new Response(text, response) : await post(line, token, incoming, stop.signal)
       }
       let answered = false

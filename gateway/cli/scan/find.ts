@@ -10,12 +10,14 @@ export interface Scanned {
 }
 
 const FINDINGS_MAX = 5_000
+/** Files may be made to take long. */
+const TIME_MS = 60_000
 
 /** Every place below a directory where an agent holds a key or takes one. @throws as realpath for one that is not there. */
-export async function scanDirectory(directory: string): Promise<Scanned> {
+export async function scanDirectory(directory: string, time_ms = TIME_MS): Promise<Scanned> {
   const walked: Walked = { files: 0, too_large: 0, binary: 0, links: 0, unreadable: [], whole: true }
   const findings: Finding[] = []
-  for await (const { path, text } of textFiles(directory, walked)) {
+  for await (const { path, text } of textFiles(directory, walked, performance.now() + time_ms)) {
     findings.push(...(await findInFile(path, text)))
     if (findings.length < FINDINGS_MAX) continue
     walked.whole = false

@@ -7,9 +7,10 @@
  *   part of the value; null for a setting, an empty value, and a reference to where a credential is kept.
  */
 export function looksLikeKey(name: string, value: string, place: 'file' | 'environment' = 'file'): string | null {
-  // In an environment nothing is put in any more: `$ecret` is a password there, and no variable.
-  if (place === 'file' ? isReference(value) : isKeptElsewhere(value)) return null
-  return kindOfValue(value) ?? kindOfName(name, value)
+  if (place === 'file') return isReference(value) ? null : (kindOfValue(value) ?? kindOfName(name, value))
+  if (isKeptElsewhere(value)) return null
+  // In an environment nothing is put in any more: `$ecret` is a password there, and no variable; in a URL, too.
+  return kindOfValue(value) ?? kindOfValue(value.replaceAll(/[$<{%'"]/g, '-')) ?? kindOfName(name, value)
 }
 
 /** What stands in a text, by the shapes that makers give their credentials; the first that fits. */
@@ -71,9 +72,10 @@ const SHAPES: readonly (readonly [kind: string, shape: RegExp])[] = [
   ['Databricks token', at('dapi[a-f0-9]{32}')],
   ['Groq key', at('gsk_[A-Za-z0-9]{20}')],
   ['Telegram token', at('[0-9]{8,10}:AA[A-Za-z0-9_-]{33}')],
-  ['JWT', at('eyJ[\\w-]{8,1024}\\.eyJ[\\w-]{4,16384}\\.[\\w-]{4}')],
+  // Its first part is looked at backwards from the first dot: each `eyJ` could begin one, and each dot ends one alone.
+  ['JWT', /\.(?<=(?:^|[^A-Za-z0-9])eyJ[\w-]{8,16384}\.)eyJ[\w-]{4,16384}\.[\w-]{4}/],
   ['URL with a password', /[a-z0-9+.-]:\/\/[^\s/:@?#'"]{0,256}:(?!\$?\{|\$[A-Z]|<|%s)[^\s/@'"]{1,256}@[^\s@]/i],
-  ['URL with a token', /:\/\/[^\s/:@?#'"${<%]{16,256}@[^\s@]/],
+  ['URL with a token', /:\/\/[^\s/:@?#'"${<]{16,256}@[^\s@]/],
   ['connection string with a password', /(?:^|[\s;])(?:password|pwd)\s{0,8}=\s{0,8}[^\s;${<'"%]/i],
   ['Authorization header', /^(Bearer|Basic|token)\s+[A-Za-z0-9+/=_.~-]{12,16384}$/i],
 ]

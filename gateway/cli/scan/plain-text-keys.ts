@@ -33,7 +33,8 @@ export function pairsIn(text: string): Pair[] {
     ...lines.map(([, name = '', double, single, bare]) => [name, double ?? single ?? bare ?? ''] as const),
     ...members.map(([, name = '', value = '']) => [name, value] as const),
   ]
-  const texts = [...text.matchAll(/"((?:[^"\\\n]|\\.){8,4096})"/g)].map(([, value = '']) => value)
+  // None begins at a quote that is escaped: where none ends, each of those would be tried.
+  const texts = [...text.matchAll(/(?<!\\)"((?:[^"\\\n]|\\.){8,4096})"/g)].map(([, value = '']) => value)
   const known = new Set(named.map(([, value]) => value))
   return [...named, ...texts.filter((value) => !known.has(value)).map(argumentIn)]
 }

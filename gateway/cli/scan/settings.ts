@@ -75,7 +75,8 @@ interface Pair {
 const ASSIGNED =
   /^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s#"'][^\s#]*))/gm
 const MEMBER = /"([^"\\\n]{1,100})"\s{0,100}:\s{0,100}"((?:[^"\\\n]|\\.){0,16384})"/g
-const TEXT = /"((?:[^"\\\n]|\\.){8,4096})"/g
+/** None begins at a quote that is escaped: where none ends, each of those would be tried. */
+const TEXT = /(?<!\\)"((?:[^"\\\n]|\\.){8,4096})"/g
 /** In an inline table of TOML: env = { NAME = "value" }. */
 const INLINE = /[{,]\s{0,100}([A-Za-z_][\w-]*)\s{0,100}=\s{0,100}"([^"\n]*)"/g
 

@@ -36,14 +36,19 @@ const SKIPPED = new Set(
  * Each text file below a directory, in the order of its path. No link is followed, so nothing outside is read, and a
  * file is opened without waiting: a pipe that poses as one does not hold us up.
  *
+ * @param until by performance.now(): what comes later is not looked at.
  * @throws what realpath throws, for a directory that is not there.
  */
-export async function* textFiles(directory: string, walked: Walked): AsyncGenerator<TextFile> {
+export async function* textFiles(directory: string, walked: Walked, until: number): AsyncGenerator<TextFile> {
   const root = await realpath(directory)
   // Deepest last, so that it is taken next; reversed, so that names come in their order.
   const waiting: { readonly path: string; readonly depth: number }[] = [{ path: '', depth: 0 }]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { path, depth } = next
+    if (performance.now() > until) {
+      walked.whole = false
+      return
+    }
     const entries = await readdir(join(root, path), { withFileTypes: true }).catch(() => null)
     if (entries === null) {
       if (walked.unreadable.length < UNREADABLE_MAX) walked.unreadable.push(path || '.')
@@ -56,7 +61,7 @@ export async function* textFiles(directory: string, walked: Walked): AsyncGenera
         walked.links += 1
         continue
       }
-      if (walked.files >= FILES_MAX) {
+      if (walked.files >= FILES_MAX || performance.now() > until) {
         walked.whole = false
         return
       }
