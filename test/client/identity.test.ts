@@ -57,7 +57,8 @@ describe('identities of the client', () => {
     })
     await new Promise<void>((resolve) => github.listen(0, '127.0.0.1', resolve))
     const { port } = github.address() as AddressInfo
-    const before = { ...process.env }
+    const names = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN']
+    const before = names.map((name) => [name, process.env[name]] as const)
     const identity = gitHubActions({ audience: 'https://keystay.example/?a=b&c' })
     try {
       delete process.env['ACTIONS_ID_TOKEN_REQUEST_URL']
@@ -72,7 +73,11 @@ describe('identities of the client', () => {
       answer = { status: 200, body: '<html>' }
       await refused(identity, /GitHub answered 200 and no token/)
     } finally {
-      process.env = before
+      // One by one: threads inherit the process's own environment, not an object that stands in its place.
+      for (const [name, value] of before) {
+        if (value === undefined) delete process.env[name]
+        else process.env[name] = value
+      }
       github.closeAllConnections()
       await new Promise((resolve) => github.close(resolve))
     }

@@ -40,7 +40,10 @@ describe('the console, in a real browser', function () {
     await pay?.close()
     await where?.remove()
   })
-  afterEach(async () => {
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed')
+      for (const page of contexts.flatMap((context) => context.pages()))
+        console.error(page.url(), await page.locator('body').innerText({ timeout: 1000 }).catch(String))
     await Promise.all(contexts.splice(0).map((context) => context.close()))
     assert.deepEqual(complaints.splice(0), [])
   })
@@ -99,7 +102,9 @@ describe('the console, in a real browser', function () {
     const approve = page.getByRole('button', { name: /^Approve 60\.00 USD/ })
     assert.equal(await approve.isDisabled(), true, 'nobody has looked yet')
     await page.screenshot({ path: join(SHOTS, 'card.png') })
+    const answer = page.waitForResponse(/\/approve$/)
     await page.getByRole('button', { name: 'Approve 60.00 USD', exact: true }).click()
+    assert.equal((await answer).status(), 200, await (await answer).text())
     await page.getByRole('link', { name: 'Calls' }).click()
     await page.getByRole('row', { name: /done.*ch_read/ }).waitFor()
     const story = await gate.admin('dana', 'GET', `/admin/v1/calls/${call}`)

@@ -87,7 +87,7 @@ describe('the first run', () => {
       /^Refund 120\.00 USD on ch_Demo00000003 {10,}expires /,
       /^ {2}charge\.amount {11}18000$/m,
       /^ {2}\| note {4}"Customer says item arrived broken\."$/m,
-      /^ASKED BY {5}demo:support-bot, role support-agent, at \d\d:\d\d\n {13}session ses_\w{26}$/m,
+      /^ASKED BY {5}demo:support-bot, role support-agent, at (?:\d{4}-\d\d-\d\d )?\d\d:\d\d\n {13}session ses_\w{26}$/m,
       /^WILL SEND {4}POST \/v1\/refunds$/m,
       /^ {13}form\.amount = 12000$/m,
       /^ {13}can be taken back: no$/m,
