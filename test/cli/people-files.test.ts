@@ -45,7 +45,10 @@ describe('a person at a terminal, with a real gateway', () => {
     it('keeps the token for the other verbs, for this gateway only, mode 0600; logout forgets it', async () => {
       const signedIn = await run(['login', '--as', 'dana'])
       equal(signedIn.exit, 0, signedIn.err)
-      match(signedIn.out, /^signed in at http:\S+ as dana until (\d{4}-\d\d-\d\d )?\d\d:\d\d; kept in .*sign-in\.json\n$/)
+      match(
+        signedIn.out,
+        /^signed in at http:\S+ as dana until (\d{4}-\d\d-\d\d )?\d\d:\d\d; kept in .*sign-in\.json\n$/,
+      )
       deepEqual([(await stat(kept())).mode & 0o777, (await stat(join(state, 'keystay'))).mode & 0o777], [0o600, 0o700])
       equal((await run(['approvals', 'list', '--json'])).exit, 0)
       const elsewhere = await run(['approvals', 'list', '--admin-url', gate.running.agentUrl])
