@@ -3,6 +3,8 @@
  * that survives structuredClone; what holds functions (a compiled Policy) never leaves the request's thread.
  */
 
+import type { Notify } from './notice.ts'
+
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [member: string]: Json }
 export type JsonObject = { readonly [member: string]: Json }
 /** A JSON Schema 2020-12 document. */
@@ -292,6 +294,10 @@ export interface ApprovalLine extends LineBase {
   readonly of: string
   readonly expires_ms: number
   readonly passkey: boolean
+  /** Channels that are told, where the line says so; else those of the group. */
+  readonly notify?: readonly string[]
+  /** Further ones at 80 % of the hold's life. */
+  readonly escalate?: readonly string[]
 }
 
 export interface Grant {
@@ -369,6 +375,9 @@ export interface Group {
   readonly name: string
   readonly issuer: string
   readonly where: Expression
+  /** Channels that are told of what waits for this group, and further ones at 80 % of a hold's life. */
+  readonly notify?: readonly string[]
+  readonly escalate?: readonly string[]
 }
 
 export interface Policy {
@@ -392,6 +401,8 @@ export interface Policy {
     readonly metrics: 'token' | 'open'
   }
   readonly sessions: { readonly lifetime_max_ms: number; readonly live_per_principal: number }
+  /** Absent where there is no channel. */
+  readonly notify?: Notify
 }
 
 // ---------------------------------------------------------------- who

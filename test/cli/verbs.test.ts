@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { clock } from '../../gateway/cli/print.ts'
 import { heldStory, problem, startContractServer, type ContractServer } from './contract-server.ts'
 import { keystay } from './keystay.ts'
 
@@ -159,7 +160,7 @@ describe('the command line', () => {
       equal(exit, 0)
       deepEqual(out.split('\n'), [
         ...['call_1', 'call_2', 'call_3'].map(
-          (id) => `${id}\tRefund\\t${id}\tsupport-agent\t1 of finance (has 0)\t2026-11-23 19:00`,
+          (id) => `${id}\tRefund\\t${id}\tsupport-agent\t1 of finance (has 0)\t${clock('2026-11-23T19:00:00Z')}`,
         ),
         '',
       ])
@@ -271,7 +272,7 @@ describe('the command line', () => {
     it('lists and revokes sessions', async () => {
       equal(
         (await run(['session', 'list', '--as', 'dana'])).out,
-        'ses_1\tsupport-agent\tdemo:support-bot\t2026-11-23 15:00\t2026-11-23 17:00\n',
+        `ses_1\tsupport-agent\tdemo:support-bot\t${clock('2026-11-23T15:00:00Z')}\t${clock('2026-11-23T17:00:00Z')}\n`,
       )
       equal(gateway.asked[1], 'GET /admin/v1/sessions?live=true&limit=100 a.dana.b')
       equal(

@@ -12,6 +12,7 @@ import { clientOf } from '../house/gateway.ts'
 export interface GatewayProcess extends ReturnType<typeof clientOf> {
   readonly child: ChildProcess
   readonly agentUrl: string
+  readonly adminUrl: string
   readonly stripeUrl: string
   /** From now on the process dies at the Nth coming of a step. */
   arm(step: string, turn: number): Promise<void>
@@ -49,6 +50,7 @@ export async function gatewayProcess(where: Where): Promise<GatewayProcess> {
   return {
     ...clientOf(agentUrl, adminUrl),
     agentUrl,
+    adminUrl,
     stripeUrl,
     child,
     arm: (step, turn) => writeFile(armed, `${step}#${turn}`),
