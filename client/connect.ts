@@ -2,13 +2,16 @@ import type { ActionTypes, AnyActions } from './actions.ts'
 import { KeystayError } from './error.ts'
 import { Gateway } from './gateway.ts'
 import type { Identity } from './identity.ts'
+import { LentSession } from './lent-session.ts'
 import { Session } from './session.ts'
+import { isLent } from './under.ts'
 
 export interface ConnectOptions {
-  /** The gateway's listener for agents: `https:`, or `http:` to this machine. */
+  /** The gateway's listener for agents: `https:`, or `http:` to this machine. Under `keystay run`, its KEYSTAY_URL. */
   readonly url: string | URL
   readonly role: string
-  readonly identity: Identity
+  /** Proves what this program is. Under `keystay run` nothing is asked: that has signed in already. */
+  readonly identity?: Identity
   /** Proves the person acted for. */
   readonly actor?: Identity
   /** `sha256:HEX`, where the role is tied to a prompt. */
@@ -30,10 +33,22 @@ export async function connect<Actions extends ActionTypes = AnyActions>(
 ): Promise<Gateway<Actions>> {
   const { patience_ms = PATIENCE_MS, role } = options
   const url = addressOf(options.url)
-  return new Gateway<Actions>(url, role, patience_ms, await Session.open({ ...options, url, patience_ms }))
+  return new Gateway<Actions>(url, role, patience_ms, await sessionOf({ ...options, url, patience_ms }))
 }
 
 const PATIENCE_MS = 30_000
+
+async function sessionOf(options: ConnectOptions & { url: URL; patience_ms: number }): Promise<Session | LentSession> {
+  const { url, role, identity } = options
+  if (isLent(url)) return LentSession.open(url, role)
+  if (identity === undefined)
+    throw new KeystayError(
+      'usage',
+      'identity is missing: tokenFile(path), kubernetes(), … or a function that gives a JWT.',
+    )
+  return Session.open({ ...options, identity })
+}
+
 /** Tokens go along: a plain connection to another machine would show them to whoever listens. */
 function addressOf(given: string | URL): URL {
   const text = String(given)

@@ -5,7 +5,9 @@ import type { Outcome, WaitOptions } from './outcome.ts'
 import { failed, outcomeOf, refused } from './read-outcome.ts'
 import { pause, repeated, send, Unreachable } from './send.ts'
 import type { Answer, Sent } from './send.ts'
+import type { LentSession } from './lent-session.ts'
 import type { Session } from './session.ts'
+import { under } from './under.ts'
 
 const WAIT_MAX_S = 25
 /** The gateway may hold an answer back for so long without being asked to. */
@@ -17,9 +19,9 @@ export class Gateway<Actions extends ActionTypes = AnyActions> implements AsyncD
   readonly role: string
   readonly #base: URL
   readonly #patience_ms: number
-  readonly #session: Session
+  readonly #session: Session | LentSession
 
-  constructor(base: URL, role: string, patience_ms: number, session: Session) {
+  constructor(base: URL, role: string, patience_ms: number, session: Session | LentSession) {
     this.url = base.origin
     this.role = role
     this.#base = base
@@ -160,14 +162,16 @@ export class Gateway<Actions extends ActionTypes = AnyActions> implements AsyncD
 
   /** With the token of the moment, and another one where it was refused. @throws Unreachable. */
   async #ask(path: string, sent: Sent): Promise<Answer> {
-    const url = new URL(path, this.#base)
+    const url = under(this.#base, path)
     const attempt = async (): Promise<Answer> => {
       const authorization = this.#session.authorization()
-      const headers = { accept: 'application/json, application/problem+json', ...sent.headers, authorization }
+      const common = { accept: 'application/json, application/problem+json', ...sent.headers }
+      const headers = { ...common, ...(authorization === null ? {} : { authorization }) }
       const answer = await send(url, { ...sent, headers })
       const { code = '' } = (answer.body ?? {}) as { readonly code?: string }
-      if (answer.status !== 401 || !(await this.#session.renewed(authorization, code))) return answer
-      return send(url, { ...sent, headers: { ...headers, authorization: this.#session.authorization() } })
+      if (answer.status !== 401 || authorization === null || !(await this.#session.renewed(authorization, code)))
+        return answer
+      return send(url, { ...sent, headers: { ...headers, authorization: this.#session.authorization() ?? '' } })
     }
     return repeated(attempt, { patience_ms: this.#patience_ms, signal: sent.signal })
   }

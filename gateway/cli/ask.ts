@@ -1,6 +1,7 @@
 import { isLoopback } from '../config.ts'
 import type { ProblemBody } from '../core/problem.ts'
 import { EXIT, Failure, type Exit } from './exit.ts'
+import { pathAt } from './lent.ts'
 import { visible } from './visible.ts'
 
 export interface Asked {
@@ -82,7 +83,7 @@ export function addressOf(base: string, path: string): URL {
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
     throw new Failure(EXIT.usage, `${base} is not a URL. Write for example http://127.0.0.1:8787.`)
   }
-  const url = new URL(path, base)
+  const url = pathAt(base, path)
   // Tokens go along with most requests; a plain connection to another machine would show them to whoever listens.
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     throw new Failure(

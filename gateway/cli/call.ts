@@ -6,7 +6,7 @@ import { ask } from './ask.ts'
 import { EXIT, Failure, type Exit } from './exit.ts'
 import { workloadOptions } from './options.ts'
 import { printJson, screen } from './print.ts'
-import { endSession, openSession, type WorkloadOptions } from './sign-in.ts'
+import { heldSession, type WorkloadOptions } from './sign-in.ts'
 import { visible, visibleJson } from './visible.ts'
 
 type Options = WorkloadOptions & {
@@ -31,11 +31,11 @@ async function run(action: string, options: Options): Promise<void> {
     throw new Failure(EXIT.usage, '--wait is a whole number of seconds, at most 25.')
   if (!/^[\w.-]{1,128}$/.test(action))
     throw new Failure(EXIT.usage, `${visible(action)} is not the name of an action; one looks like stripe.refund.`)
-  const session = await openSession(options)
+  const session = await heldSession(options)
   try {
     const { status, body } = await ask(options.url, `/v1/actions/${action}`, {
       method: 'POST',
-      token: session.token,
+      ...session.bearer,
       body: input,
       headers: {
         ...(options.key === undefined ? {} : { 'idempotency-key': options.key }),
@@ -46,7 +46,7 @@ async function run(action: string, options: Options): Promise<void> {
     else screen.out(`${visibleJson(body, 2)}\n`)
     process.exitCode = exitOf(status, body)
   } finally {
-    await endSession(options.url, session.token)
+    await session.end()
   }
 }
 

@@ -3,6 +3,8 @@ import { ask, askFor, refusal } from './ask.ts'
 import { deviceSession } from './device-session.ts'
 import { EXIT, Failure } from './exit.ts'
 import { keptToken } from './kept-token.ts'
+import { isLent } from './lent.ts'
+import { visible } from './visible.ts'
 
 /** How a person says who they are: `--as ACCOUNT` (--dev), `--token-file F`, or KEYSTAY_PERSON_TOKEN. */
 export interface PersonOptions {
@@ -85,6 +87,30 @@ export async function openSession(options: WorkloadOptions, wish: SessionWish = 
     expires_in: issued.expires_in,
     account: dev?.account ?? null,
   }
+}
+
+/** A session for as long as a verb needs it. */
+export interface VerbSession {
+  /** Empty where the address adds the token. */
+  readonly bearer: { readonly token?: string }
+  end(): Promise<void>
+}
+
+/**
+ * A session of one's own; under `keystay run`, whose KEYSTAY_URL has a nonce as its path, the one that is held there.
+ * @throws Failure where that one is of another role.
+ */
+export async function heldSession(options: WorkloadOptions): Promise<VerbSession> {
+  if (!isLent(options.url)) {
+    const { token } = await openSession(options)
+    return { bearer: { token }, end: () => endSession(options.url, token) }
+  }
+  const { role } = await askFor<{ role: string }>(options.url, '/v1/session')
+  if (role === options.role) return { bearer: {}, end: async () => {} }
+  throw new Failure(
+    EXIT.usage,
+    `keystay run holds the role ${visible(role)} here, not ${visible(options.role)}. Say --role ${visible(role)}, or start it with another.`,
+  )
 }
 
 /** Ends the session of this token. Quiet where it has ended already, or the gateway has gone. */

@@ -5,7 +5,7 @@ import { askFor } from './ask.ts'
 import { EXIT, Failure } from './exit.ts'
 import { workloadOptions } from './options.ts'
 import { printJson, screen } from './print.ts'
-import { endSession, openSession, type WorkloadOptions } from './sign-in.ts'
+import { heldSession, type WorkloadOptions } from './sign-in.ts'
 import { declare } from './types/declare.ts'
 
 type Options = WorkloadOptions & { readonly json?: boolean; readonly out?: string }
@@ -18,9 +18,9 @@ export function types(program: Command): void {
 }
 
 async function run(options: Options): Promise<void> {
-  const session = await openSession(options)
+  const session = await heldSession(options)
   try {
-    const { actions } = await askFor<{ actions: ActionView[] }>(options.url, '/v1/actions', { token: session.token })
+    const { actions } = await askFor<{ actions: ActionView[] }>(options.url, '/v1/actions', session.bearer)
     const text = declare(options.role, actions)
     if (options.out === undefined)
       return options.json ? printJson({ role: options.role, types: text }) : screen.out(text)
@@ -30,6 +30,6 @@ async function run(options: Options): Promise<void> {
     if (options.json) return printJson({ role: options.role, actions: actions.length, file: options.out })
     screen.out(`${options.out}: ${actions.length} actions of ${options.role}\n`)
   } finally {
-    await endSession(options.url, session.token)
+    await session.end()
   }
 }

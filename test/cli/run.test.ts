@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -88,6 +88,21 @@ describe('keystay run', function () {
       ok(passed < 5_000, `${session} is ${one?.ended_reason ?? 'live'} after ${Math.round(passed)} ms`)
     }
   }
+
+  together(
+    'is where the client and the verbs of agents need no identity: they are in the session that is held',
+    async () => {
+      const started = run([], WITHIN)
+      const [seen] = (await started.until('\n', 30_000)).split('\n')
+      const { session, actions, other, types, call, gone } = JSON.parse(seen ?? '')
+      equal(await started.ended, 0)
+      deepEqual([session.startsWith('ses_'), actions.includes('pay.refund')], [true, true])
+      match(other, /holds the role agent, not bank/)
+      match(types, /pay\.refund/)
+      deepEqual([call.exit, JSON.parse(call.out).code, gone], [5, 'not_granted', 'closed'])
+      equal((await sessions()).filter(({ session: id }) => id === session)[0]?.ended_reason, 'logout')
+    },
+  )
 
   together('renews on the same lineage before the session is over, and the agent notices nothing', async () => {
     const started = run(['--ttl', '5'], RENEWED)
@@ -236,6 +251,17 @@ describe('keystay run', function () {
     },
   )
 
+  together('warns where a person’s sign-in lies about for the agent to read', async () => {
+    const state = await mkdtemp(join(tmpdir(), 'keystay-run-'))
+    const file = join(state, 'keystay', 'sign-in.json')
+    await mkdir(join(state, 'keystay'))
+    await writeFile(file, '{}', { mode: 0o600 })
+    const started = run([], '', { XDG_STATE_HOME: state })
+    equal(await started.ended, 0)
+    match(started.err(), new RegExp(`${file} holds a person's sign-in`))
+    await rm(state, { recursive: true })
+  })
+
   together('starts nothing without a session', async () => {
     const env = { KEYSTAY_URL: gateway.running.agentUrl, KEYSTAY_ADMIN_URL: gateway.running.adminUrl }
     const { exit, out, err } = await keystay(['run', '--role', 'nobody', '--', 'echo', 'started'], { env })
@@ -244,6 +270,23 @@ describe('keystay run', function () {
 
   for (const [title, , { promise }] of scenarios) it(title, () => promise)
 })
+
+/** The client by its own name, as an agent imports it, and two verbs. */
+const WITHIN = `
+const { connect } = await import(${JSON.stringify(new URL('../../client/index.ts', import.meta.url).href)})
+const url = process.env.KEYSTAY_URL
+const gw = await connect({ url, role: 'agent' })
+const { session } = gw
+const actions = (await gw.actions()).map(({ name }) => name)
+const other = await connect({ url, role: 'bank' }).catch(({ message }) => message)
+await gw.close()
+const gone = await gw.actions().catch(({ code }) => code)
+const { execFile } = await import('node:child_process')
+const verb = (...args) => new Promise((done) => execFile(process.execPath, ['gateway/cli/main.ts', ...args], (error, out) => done({ exit: error?.code ?? 0, out })))
+const types = (await verb('types', '--role', 'agent')).out
+const call = await verb('call', 'no.such', '--role', 'agent', '--json')
+console.log(JSON.stringify({ session, actions, other, types, call, gone }))
+`
 
 describe('what run takes out of an environment', () => {
   it('is named, never shown, and everything else stays', async () => {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { keptFile } from '../kept-token.ts'
 import { duration, screen } from '../print.ts'
 import { openSession, type OpenSession, type SessionWish, type WorkloadOptions } from '../sign-in.ts'
 import { visible, visibleJson } from '../visible.ts'
@@ -114,7 +116,16 @@ function listen(): Signals {
 /** On standard error: standard output is the agent's. */
 function report(open: OpenSession, { stripped, kept, missing }: Beginning, { json, device }: RunOptions): void {
   const { session, role, expires_in } = open
-  if (json === true) return screen.err(`${visibleJson({ session, role, expires_in, stripped, kept })}\n`)
+  const sign_in = existsSync(keptFile(process.env)) ? keptFile(process.env) : null
+  if (json === true) {
+    const told = { session, role, expires_in, stripped, kept, ...(sign_in === null ? {} : { sign_in }) }
+    return screen.err(`${visibleJson(told)}
+`)
+  }
+  if (sign_in !== null)
+    say(
+      `${sign_in} holds a person's sign-in: an agent of this user can read it, and decide as them. keystay logout forgets it; an agent with a user of its own cannot read it.`,
+    )
   say(
     `session ${session} ${role}, ${duration(expires_in)}, ${device === true ? 'not renewed: a person gave it' : 'renewed until the agent ends'}`,
   )
