@@ -1,3 +1,4 @@
+import type { Message } from '../gateway/core/notice.ts'
 import type { BackendSpec, Json, JsonSchema, Outcome, Route } from '../gateway/core/types.ts'
 
 /**
@@ -105,6 +106,27 @@ export interface Lent {
 
 /** Opens the credential that backends.yaml binds to this backend, by the ref as written there. Rejects with SecretUnavailable. */
 export type SecretSource = (ref: string) => Promise<Secret>
+
+/** Brings notices to one channel of people. It never follows a redirect, and tries once. */
+export interface Courier {
+  /** Why the channel cannot be used as it stands, in words without a value, or null. No byte is sent. */
+  check(): Promise<string | null>
+  /** Never rejects. What came of it is in our words: a status, never what the receiver wrote. */
+  bring(message: Message, signal: AbortSignal): Promise<Brought>
+  close(): Promise<void>
+}
+export type Brought =
+  | { readonly kind: 'delivered'; readonly said: string }
+  | {
+      readonly kind: 'failed'
+      readonly said: string
+      /** The same again will not be taken. */
+      readonly final?: true
+      /** The channel wants nothing more, ever (410). */
+      readonly gone?: true
+      /** How long it asked to be left alone. */
+      readonly after_ms?: number
+    }
 
 /** `util.inspect.custom`. */
 const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom')

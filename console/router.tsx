@@ -1,16 +1,25 @@
-import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, Link } from '@tanstack/react-router'
+import { FILTERS } from './api/filter.ts'
+import type { Filter } from './api/filter.ts'
 import { Approvals } from './pages/approvals.tsx'
 import { OneCall } from './pages/call.tsx'
 import { Calls } from './pages/calls.tsx'
 import { Policy } from './pages/policy.tsx'
 import { Roles } from './pages/roles.tsx'
+import { You } from './pages/you.tsx'
 import { Frame } from './parts/frame.tsx'
+import { Heading } from './parts/page.tsx'
 
-/** What the address may say of a list of calls: exactly the filter of the API, as text. */
-export const FILTERS = ['status', 'action', 'role', 'person', 'session', 'min', 'max', 'since', 'until', 'q'] as const
-export type Filter = { readonly [name in (typeof FILTERS)[number]]?: string }
+function Nowhere() {
+  return (
+    <>
+      <Heading title="There is no such page." />
+      <Link to="/">To the approvals</Link>
+    </>
+  )
+}
 
-const root = createRootRoute({ component: Frame, notFoundComponent: () => <p>There is no such page.</p> })
+const root = createRootRoute({ component: Frame, notFoundComponent: Nowhere })
 
 const approvals = createRoute({
   getParentRoute: () => root,
@@ -29,8 +38,10 @@ const call = createRoute({ getParentRoute: () => root, path: '/calls/$id', compo
 const roles = createRoute({ getParentRoute: () => root, path: '/roles', component: Roles })
 const policy = createRoute({ getParentRoute: () => root, path: '/policy', component: Policy })
 
+const you = createRoute({ getParentRoute: () => root, path: '/you', component: You })
+
 export const router = createRouter({
-  routeTree: root.addChildren([approvals, calls, call, roles, policy]),
+  routeTree: root.addChildren([approvals, calls, call, roles, policy, you]),
   basepath: '/console',
   // A filter is read as it is written: no JSON in the address.
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),

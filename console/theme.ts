@@ -3,6 +3,7 @@ import { Badge, createTheme, Modal } from '@mantine/core'
 /** Mantine's own shades miss WCAG AA on white and on its dark grey: a step darker there, a step lighter here. */
 export const theme = createTheme({
   primaryColor: 'indigo',
+  respectReducedMotion: true,
   primaryShade: { light: 9, dark: 8 },
   autoContrast: true,
   luminanceThreshold: 0.25,

@@ -47,7 +47,10 @@ const WORDS: { readonly [code in Code]: { readonly when: string; readonly todo: 
     when: 'You requested the call, own its role, or it acts for you.',
     todo: 'Somebody else decides.',
   },
-  passkey_required: { when: 'A line of the policy asks for a passkey.', todo: 'Decide where you have one.' },
+  passkey_required: {
+    when: 'A line of the policy asks for a yes that a passkey signs, and none came, or one that does not stand; `detail` says why.',
+    todo: 'Open the call in the console, at the address that `detail` names, and approve it there with your passkey.',
+  },
   no_such_call: { when: 'There is no such call, or it is not of your principal and role.', todo: 'Check the id.' },
   no_such_route: {
     when: 'Nothing is at this address. Paths are exact: case, slashes and encoding count.',

@@ -31,6 +31,7 @@ export function keysInWords(): string {
     section('identity.yaml', kinds.identity),
     section('guardrails.yaml', kinds.guardrails),
     section('budgets.yaml', kinds.budgets),
+    section('notify.yaml', kinds.notify),
     section('An action', kinds.action),
     section('A member of an input', definition(kinds.action, 'member')),
     section('An endpoint of `compat`', below(below(properties(kinds.action)['compat']))),

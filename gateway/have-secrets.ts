@@ -1,18 +1,21 @@
 import type { Policy, SecretRef } from './core/types.ts'
 import type { Log } from './log.ts'
 
-/** Whoever names secrets: a backend, or an issuer at which the gateway is a client with one. */
+/** Whoever names secrets: a backend, an issuer at which the gateway is a client with one, a channel of notices. */
 export interface Needs {
   readonly name: string
   readonly secrets: readonly SecretRef[]
-  readonly kind?: 'issuer'
+  readonly kind?: 'issuer' | 'channel'
 }
 
-export function needsOf({ backends, issuers }: Pick<Policy, 'backends' | 'issuers'>): Needs[] {
+export function needsOf({ backends, issuers, notify }: Pick<Policy, 'backends' | 'issuers' | 'notify'>): Needs[] {
   const clients = [...issuers.values()].flatMap(({ name, client_secret }): Needs[] => {
     return client_secret == null ? [] : [{ name, secrets: [client_secret], kind: 'issuer' }]
   })
-  return [...backends.values(), ...clients]
+  const told = [...(notify?.channels.values() ?? [])].map(({ name, secrets }): Needs => {
+    return { name, secrets, kind: 'channel' }
+  })
+  return [...backends.values(), ...clients, ...told]
 }
 
 /** Asked at once: refs of one age file share one decryption, and a vault is not asked for a thousand in one moment. */

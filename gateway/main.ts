@@ -14,6 +14,8 @@ import type { KeyPair } from './doors/server.ts'
 import { devIssuer } from './identity/dev-issuer.ts'
 import { identity } from './identity/identity.ts'
 import { signIn } from './identity/sign-in.ts'
+import { passkeyPlace, webauthn } from './identity/webauthn.ts'
+import { channels } from './channels.ts'
 import type { KeyPairFiles, Level } from './config.ts'
 import { openAnchor } from './open-anchor.ts'
 import type { Anchoring, OpenedAnchor } from './open-anchor.ts'
@@ -30,6 +32,7 @@ import type { Clock, House } from './pipeline/house.ts'
 import { newId } from './pipeline/ids.ts'
 import { hurrying } from './pipeline/hurry.ts'
 import { late } from './pipeline/late.ts'
+import { openNotices } from './pipeline/notices.ts'
 import { openGateway } from './pipeline/open.ts'
 import { leases } from './pipeline/leases.ts'
 import { places } from './pipeline/places.ts'
@@ -77,7 +80,7 @@ export interface ServeOptions {
   readonly log?: (line: string) => void
   /** Lines below it are left out; `info` unless said. */
   readonly logLevel?: Level
-  /** How often the policy directory is looked at, ms; 500 unless said. Only tests are in a hurry. */
+  /** How often the policy directory, and who is to be told of a call, are looked at, ms; 500 unless said. Only tests are in a hurry. */
   readonly lookEvery_ms?: number
   /** How long a credential is held in memory, ms; 5 minutes unless said. */
   readonly secretLifetime_ms?: number
@@ -167,6 +170,13 @@ async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
   undo.push(() => secrets.close())
   const missing = await haveSecrets(needsOf(policy), secrets.get, log)
   if (missing !== null) throw new StartError(missing)
+  const told = channels({
+    secret: (ref) => secrets.get(ref),
+    refused: (secret) => void secrets.refused(secret),
+    dev: options.dev,
+  })
+  const unusable = await told.check(policy)
+  if (unusable !== null) throw new StartError(unusable)
 
   const { signer, made } = await signerOf(options, log).catch(startError)
 
@@ -214,6 +224,7 @@ async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
     leases: lending,
     running: new Map(),
     adminUrl: () => adminUrl,
+    ceremonies: webauthn(() => passkeyPlace(adminUrl, options.dev)),
     step: options.step ?? (() => {}),
     log: (line, fields) => log('warn', line, fields),
     stopping: false,
@@ -226,7 +237,9 @@ async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
   const corridor = await openGateway(house)
   const { taken, stop } = corridor
   undo.push(() => stop(0))
-  const gateway = metrics.gateway(corridor.gateway)
+  const notices = openNotices(house, told.courier, options.lookEvery_ms)
+  undo.push(() => notices.stop(0))
+  const gateway = { ...metrics.gateway(corridor.gateway), notices: notices.gateway }
   await metrics.open(house, VERSION)
   let agentUrl = ''
   let stopLooking = (): void => {}
@@ -289,7 +302,7 @@ async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
   const keepSecrets = (): Promise<void> => secrets.keep(needsOf(policy).flatMap((one) => one.secrets))
   const watching = watchPolicy(
     options.policies,
-    { house, backends, secret, keepSecrets, use, log },
+    { house, backends, secret, channels: told.check, keepSecrets, use, log },
     options.lookEvery_ms,
   )
   watch = watching
@@ -307,6 +320,7 @@ async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
     await stop(left())
     await Promise.all(doors.map((door) => door.close(left())))
     await watched
+    await notices.stop(Math.min(left(), NOTICES_MS))
     // Once more, for what a request that was under way has begun, and for the last refused ones.
     await stop(left())
     // An adapter closes once its backend has answered. After the time an answer is not waited for: the next start finds out.
@@ -338,6 +352,9 @@ async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
 
 /** For leases to be revoked at the end, also when the time to drain is up. */
 const REVOKE_MS = 3000
+
+/** For notices that are under way; what is not told by then is told by the next start. */
+const NOTICES_MS = 3000
 
 /** The same error, its words without a value. */
 function scrubbed(error: unknown, scrub: (text: string) => string): unknown {

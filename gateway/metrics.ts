@@ -58,6 +58,10 @@ export function openMetrics(monotonic: () => number): Metrics {
           const result = await store.write(operation)
           for (const call of arrivals(operation, result, held)) count(made, held, call, operation)
           const kind = eventOf(operation, result)
+          if (operation.op === 'notice.settle' && 'notice' in result && result.notice !== null) {
+            const { channel, state } = result.notice
+            made.notices.inc({ channel, outcome: state === 'waiting' ? 'failed' : state })
+          }
           if (kind !== null) made.events.inc({ kind }, 'ended' in result ? result.ended : 1)
           return result
         } catch (error) {

@@ -17,6 +17,8 @@ export interface ReloadParts {
   readonly backends: OpenBackends
   /** Rejects when the ref cannot be had now. */
   readonly secret: (ref: SecretRef) => Promise<unknown>
+  /** Why a channel that changed cannot be used, or null. Another process's policy is used all the same: no call stands on it. */
+  readonly channels?: (policy: Policy, before: Policy) => Promise<string | null>
   /** No call needs the credentials of an older policy any more. */
   readonly keepSecrets: () => Promise<void>
   /** From the moment this returns the new policy decides. */
@@ -133,7 +135,7 @@ function follower({ house, log, ...parts }: ReloadParts): {
     if (texts === null) return
     const refused = await exchange(
       await compileInTurns({ texts, files: new Map() }),
-      { house, log, ...parts },
+      { house, log, ...parts, channels: async () => null },
       async () => {},
     )
     if (refused !== null && failed?.digest !== digest)
@@ -168,7 +170,8 @@ async function exchange(
     return { message: error instanceof Error ? error.message : String(error), findings: [] }
   }
   // what did not change has its credential already
-  const missing = await haveSecrets(change.changed, parts.secret, log)
+  const missing =
+    (await haveSecrets(change.changed, parts.secret, log)) ?? (await parts.channels?.(policy, before)) ?? null
   if (missing !== null || house.stopping) {
     await change.discard()
     void forgotten(parts)

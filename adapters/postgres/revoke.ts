@@ -5,9 +5,9 @@ import type { Deadline } from './deadline.ts'
 import { notConnected } from './failure.ts'
 
 /**
- * Takes a login away, whatever is on it: no new connections, then the open ones ended, then what it owns is ours and
- * what it was granted is gone, then the login itself. Each step stands alone and may be done again; one that is not there
- * is gone. `done` says that nothing of it is left. Never rejects.
+ * Takes a login away, whatever is on it: no new connections, then the open ones ended, then the login goes with what it owns
+ * and was granted. Each step stands alone and may be done again; one that is not there is gone. `done` says that nothing of
+ * it is left; `refused` that it is shut for good, and its name stands because of what it owns elsewhere. Never rejects.
  */
 export async function dropLogin(
   connections: Connections,
@@ -63,6 +63,7 @@ async function taken(run: Run, login: string): Promise<Outcome | 'again'> {
     if (error.code === '42704') return GONE
     if (error.code === 'XX000') return 'again'
     if (!disabled) throw error
+    if (error.code === DEPENDENT) return leftBehind(login, error.detail)
     return unsure(`${login} can log in no more and has no connection, but cannot be dropped${codeOf(error)}`)
   }
 }
@@ -83,6 +84,16 @@ async function shut(run: Run, login: string): Promise<void> {
       if (!(error instanceof pg.DatabaseError) || error.code !== '55P03') throw error
     }
   }
+}
+
+/** 2BP01: what is not in this database cannot be dropped from here. */
+const DEPENDENT = '2BP01'
+
+/** As a login it is over. `evidence.left` says what keeps its name: `2 objects in database other`. */
+function leftBehind(login: string, detail = ''): Outcome {
+  const left = detail.replaceAll('\n', '; ').slice(0, 200) || 'something in another database'
+  const message = `${login} can log in no more and has no connection, but cannot be dropped while it owns ${left}`
+  return { kind: 'refused', status: 409, message, evidence: { left } }
 }
 
 function unsure(reason: string): Outcome {

@@ -19,11 +19,16 @@ export function remember(token: string): void {
 }
 
 /** Asks the people's API of this origin. @throws Refused; TypeError when the gateway cannot be reached. */
-export async function ask<Answer>(path: string, send?: { method: 'POST' | 'PUT'; body: object }): Promise<Answer> {
+export async function ask<Answer>(
+  path: string,
+  send?: { readonly method: 'POST' | 'PUT'; readonly body: object },
+  signal?: AbortSignal,
+): Promise<Answer> {
   const changing = { 'Content-Type': 'application/json', 'Keystay-CSRF': csrf }
   const response = await fetch(path, {
     credentials: 'same-origin',
     redirect: 'error',
+    ...(signal === undefined ? {} : { signal }),
     headers: { Accept: 'application/json', ...(send === undefined ? {} : changing) },
     ...(send === undefined ? {} : { method: send.method, body: JSON.stringify(send.body) }),
   })

@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { ask, remember } from './ask.ts'
-import type { CallStory, CallSummary, Me, PolicyView, RoleLimit, SessionView } from './types.ts'
+import type { CallProof, CallStory, CallSummary, Me, PolicyView, RoleLimit, RoleUse, SessionView } from './types.ts'
 
 /** How soon what others do is seen. */
 const LIVE_MS = 2000
@@ -39,6 +39,21 @@ export const limitsQuery = queryOptions({
   queryKey: ['limits'],
   queryFn: async () => (await ask<{ limits: readonly RoleLimit[] }>('/admin/v1/limits')).limits,
   refetchInterval: LIVE_MS,
+})
+
+/** Of the moment, and asked again only while something of it is not signed yet. */
+export const proofQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['proof', id],
+    queryFn: () => ask<CallProof>(`/admin/v1/calls/${encodeURIComponent(id)}/proof`),
+    staleTime: Infinity,
+    refetchInterval: ({ state }) => ((state.data?.unsigned ?? 0) > 0 ? 1000 : false),
+  })
+
+export const rolesQuery = queryOptions({
+  queryKey: ['roles'],
+  queryFn: async () => (await ask<{ roles: readonly RoleUse[] }>('/admin/v1/roles')).roles,
+  refetchInterval: 30_000,
 })
 
 export const sessionsQuery = queryOptions({

@@ -1,9 +1,10 @@
 import type { LimitView } from '../../gateway/core/types.ts'
 
-export type { CallStory, CallSummary, SessionView } from '../../gateway/pipeline/gateway.ts'
+export type { CallStory, CallSummary, RoleUse, SessionView } from '../../gateway/pipeline/gateway.ts'
+export type { CallProof } from '../../gateway/core/proof.ts'
 export type { CallStatus, Json, JsonObject, LimitView } from '../../gateway/core/types.ts'
 
-export type RoleLimit = LimitView & { readonly role: string }
+export type RoleLimit = LimitView & { readonly role: string; readonly action: string }
 
 /** `GET /admin/v1/me`. */
 export interface Me {

@@ -1,17 +1,19 @@
-import { Button, Checkbox, Grid, Group, Stack, Table, Text, Title } from '@mantine/core'
+import { Alert, Button, Checkbox, Grid, Group, Stack, Table, Text } from '@mantine/core'
 import { useHotkeys } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
 import { callsQuery, storyQuery } from '../api/queries.ts'
+import { decidedLately, TOO_MANY } from '../api/tally.ts'
 import type { CallSummary } from '../api/types.ts'
 import { Card } from '../parts/card.tsx'
 import { Decide, Settle } from '../parts/decide.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failure.tsx'
-import { Loading } from '../parts/loading.tsx'
-import { Time, Words } from '../parts/text.tsx'
+import { Fetched, Heading } from '../parts/page.tsx'
+import { Words } from '../parts/text.tsx'
 import { Together } from '../parts/together.tsx'
+import { Until } from '../parts/until.tsx'
 
 const route = getRouteApi('/')
 
@@ -27,9 +29,17 @@ export function Approvals() {
   const choose = (call: string | undefined) => void navigate({ search: call === undefined ? {} : { call } })
   const step = (by: number) => {
     const at = calls.findIndex(({ call }) => call === chosen)
-    choose(calls[Math.min(calls.length - 1, Math.max(0, at + by))]?.call)
+    const next = calls[Math.min(calls.length - 1, Math.max(0, at + by))]?.call
+    choose(next)
+    if (next !== undefined) focus(next)
   }
-  const focus = (key: string) => document.querySelector<HTMLElement>(`[data-key="${key}"]`)?.focus()
+  /** After a decision: to the next one that waits; what was decided is going. */
+  const goOn = () => {
+    const at = calls.findIndex(({ call }) => call === chosen)
+    const next = (calls[at + 1] ?? calls[at - 1])?.call
+    choose(next)
+    focus(next ?? 'heading')
+  }
   useHotkeys([
     ['j', () => step(1)],
     ['k', () => step(-1)],
@@ -37,44 +47,64 @@ export function Approvals() {
     ['r', () => focus('reason')],
   ])
   const together = waiting.filter(({ call }) => marked.has(call))
-  if (held.isError) return <Failure of={held.error} again={() => void held.refetch()} />
-  if (held.isPending) return <Loading what="what waits for you" />
   return (
     <>
-      <Group justify="space-between" mb="sm">
-        <Title order={1} size="h2">
-          Approvals
-        </Title>
+      <Heading title="Approvals" count={calls.length}>
         <Group gap="xs">
           <Together calls={together} done={() => setMarked(new Set())} />
         </Group>
-      </Group>
-      {calls.length === 0 ? (
-        <Empty title="No held calls." hint="To see one: npm run agent -- --hold" />
-      ) : (
-        <Grid>
-          <Grid.Col span={{ base: 12, md: 5 }}>
-            <Waiting
-              calls={calls}
-              chosen={chosen}
-              choose={choose}
-              marked={marked}
-              mark={(call) => setMarked((all) => toggled(all, call))}
-            />
-            <Text size="sm" mt="xs">
-              {calls.length === 200 ? 'The 200 newest are shown.' : `${calls.length} waiting`}. ? shows the keys.
-            </Text>
-          </Grid.Col>
-          <Grid.Col span={{ base: 12, md: 7 }} aria-live="polite">
-            {chosen === undefined ? (
-              <Text>Choose one to see its card.</Text>
+      </Heading>
+      <Tired />
+      <Fetched of={held} what="what waits for you">
+        {() => (
+          <>
+            {doubtful.error !== null && <Failure of={doubtful.error} again={() => void doubtful.refetch()} />}
+            {calls.length === 0 && chosen === undefined ? (
+              <Empty
+                title="No held calls."
+                hint="What an agent may not do alone waits here for a yes or no, and is sent only after it."
+                demo="npm run agent -- --hold"
+              />
             ) : (
-              <Chosen id={chosen} next={() => step(1)} />
+              <Grid>
+                <Grid.Col span={{ base: 12, md: 5 }}>
+                  <Waiting
+                    calls={calls}
+                    chosen={chosen}
+                    choose={choose}
+                    marked={marked}
+                    mark={(call) => setMarked((all) => toggled(all, call))}
+                  />
+                  <Text size="sm" mt="xs">
+                    {calls.length >= 200 ? 'The 200 newest are shown' : `${calls.length} waiting`}.{' '}
+                    <span className="no-print">? shows the keys.</span>
+                  </Text>
+                </Grid.Col>
+                <Grid.Col span={{ base: 12, md: 7 }} component="section" aria-label="The card">
+                  {chosen === undefined ? <Text>Choose one to see its card.</Text> : <Chosen id={chosen} next={goOn} />}
+                </Grid.Col>
+              </Grid>
             )}
-          </Grid.Col>
-        </Grid>
-      )}
+          </>
+        )}
+      </Fetched>
     </>
+  )
+}
+
+/** What is focused is drawn already: a row of the list, the card's buttons, the heading. */
+function focus(key: string): void {
+  document.querySelector<HTMLElement>(`[data-key="${key}"]`)?.focus()
+}
+
+/** Whoever says yes thirty times an hour has stopped reading. */
+function Tired() {
+  const count = decidedLately()
+  if (count < TOO_MANY) return null
+  return (
+    <Alert color="yellow" title={`You have decided ${count} calls within an hour.`} mb="sm">
+      Nobody reads that many. Take a break, hand over to somebody else, or ask whether the policy should hold fewer.
+    </Alert>
   )
 }
 
@@ -96,7 +126,7 @@ function Waiting({ calls, chosen, choose, marked, mark }: WaitingProps) {
               <span className="sr">Mark</span>
             </Table.Th>
             <Table.Th>What</Table.Th>
-            <Table.Th>Until</Table.Th>
+            <Table.Th>Expires</Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -115,6 +145,7 @@ function Waiting({ calls, chosen, choose, marked, mark }: WaitingProps) {
                   variant="transparent"
                   size="compact-sm"
                   className="row"
+                  data-key={call}
                   aria-pressed={call === chosen}
                   onClick={() => choose(call)}
                 >
@@ -124,7 +155,7 @@ function Waiting({ calls, chosen, choose, marked, mark }: WaitingProps) {
                   <Words>{requester}</Words>
                 </Text>
               </Table.Td>
-              <Table.Td>{expires_at === null ? 'in doubt' : <Time at={expires_at} />}</Table.Td>
+              <Table.Td>{expires_at === null ? 'in doubt' : <Until at={expires_at} />}</Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>
@@ -135,15 +166,17 @@ function Waiting({ calls, chosen, choose, marked, mark }: WaitingProps) {
 
 function Chosen({ id, next }: { readonly id: string; readonly next: () => void }) {
   const story = useQuery(storyQuery(id))
-  if (story.isError) return <Failure of={story.error} />
-  if (story.isPending) return <Loading what="the card" />
   return (
-    <Stack>
-      <Card of={story.data}>
-        {story.data.status === 'held' && <Decide key={id} on={story.data} done={next} />}
-        {story.data.status === 'needs_human' && <Settle key={id} on={story.data} />}
-      </Card>
-    </Stack>
+    <Fetched of={story} what="the card">
+      {(call) => (
+        <Stack>
+          <Card of={call}>
+            {call.status === 'held' && <Decide key={id} on={call} done={next} />}
+            {call.status === 'needs_human' && <Settle key={id} on={call} />}
+          </Card>
+        </Stack>
+      )}
+    </Fetched>
   )
 }
 

@@ -1,92 +1,57 @@
-import { Anchor, Code, Stack, Table, Text, Timeline, Title } from '@mantine/core'
+import { Code, Stack, Table, Text, Title } from '@mantine/core'
+import { useHotkeys } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
-import { getRouteApi, Link } from '@tanstack/react-router'
+import { getRouteApi } from '@tanstack/react-router'
 import { storyQuery } from '../api/queries.ts'
-import type { CallStory, JsonObject } from '../api/types.ts'
+import type { CallStory } from '../api/types.ts'
 import { visibleJson } from '../../gateway/core/visible.ts'
+import { CallsLink } from '../parts/calls-link.tsx'
 import { Card } from '../parts/card.tsx'
-import { Failure } from '../parts/failure.tsx'
-import { Loading } from '../parts/loading.tsx'
-import { Members, Time, Words } from '../parts/text.tsx'
+import { Custody } from '../parts/custody.tsx'
+import { Decide, Settle } from '../parts/decide.tsx'
+import { Fetched, Heading } from '../parts/page.tsx'
+import { Proof } from '../parts/proof.tsx'
+import { Steps } from '../parts/steps.tsx'
+import { Members, Words } from '../parts/text.tsx'
 
 const route = getRouteApi('/calls/$id')
 
-/** One call from the question to the end: its card, each entry of the ledger, what decided, what was answered, who let it go. */
+/** One call from the question to the end: its card, each step, what decided, the answer, who let it go, and the proof. */
 export function OneCall() {
   const { id } = route.useParams()
   const story = useQuery(storyQuery(id))
+  const focus = (key: string) => document.querySelector<HTMLElement>(`[data-key="${key}"]`)?.focus()
+  useHotkeys([
+    ['a', () => focus('approve')],
+    ['r', () => focus('reason')],
+  ])
   return (
     <Stack>
-      <Anchor component={Link} to="/calls" size="sm">
-        All calls
-      </Anchor>
-      <Title order={1} size="h2">
-        <Words>{id}</Words>
-      </Title>
-      {story.isError ? (
-        <Failure of={story.error} again={() => void story.refetch()} />
-      ) : story.isPending ? (
-        <Loading what="the call" />
-      ) : (
-        <Whole story={story.data} />
-      )}
+      <CallsLink of={{}}>All calls</CallsLink>
+      <Heading title={id} />
+      <Fetched of={story} what="the call">
+        {(call) => <Whole key={id} story={call} decided={() => focus('heading')} />}
+      </Fetched>
     </Stack>
   )
 }
 
-function Whole({ story }: { readonly story: CallStory }) {
+function Whole({ story, decided }: { readonly story: CallStory; readonly decided: () => void }) {
   return (
     <>
-      <Card of={story} />
-      <section aria-label="Timeline">
-        <Title order={2} size="h4" mb="sm">
-          Timeline
-        </Title>
-        <Timeline bulletSize={14} lineWidth={2} active={story.entries.length}>
-          {story.entries.map((entry) => (
-            <Timeline.Item key={String(entry['id'])} title={String(entry['kind']).replace('call.', '')}>
-              <Text size="sm">
-                <Time at={String(entry['at'])} />, {saidIn(entry)} <Code>{String(entry['id'])}</Code>
-              </Text>
-            </Timeline.Item>
-          ))}
-        </Timeline>
-      </section>
-      {story.because.length + story.need.length > 0 && (
-        <section aria-label="What decided">
-          <Title order={2} size="h4">
-            What decided
-          </Title>
-          <Table>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>Line of the policy</Table.Th>
-                <Table.Th>It said</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {story.because.map((line) => (
-                <Table.Tr key={line}>
-                  <Table.Td>
-                    <Words>{line}</Words>
-                  </Table.Td>
-                  <Table.Td>no</Table.Td>
-                </Table.Tr>
-              ))}
-              {story.need.map(({ line, count, of, have }) => (
-                <Table.Tr key={`need ${line}`}>
-                  <Table.Td>
-                    <Words>{line}</Words>
-                  </Table.Td>
-                  <Table.Td>
-                    {count} of {of} must say yes, {have} did
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </section>
+      {story.status === 'held' ? (
+        <Card of={story}>
+          <Decide on={story} done={decided} />
+        </Card>
+      ) : story.status === 'needs_human' ? (
+        <Card of={story}>
+          <Settle on={story} />
+        </Card>
+      ) : (
+        <Card of={story} />
       )}
+      <Steps of={story} />
+      <Lines of={story} />
       <section aria-label="Answer">
         <Title order={2} size="h4">
           Answer
@@ -97,6 +62,8 @@ function Whole({ story }: { readonly story: CallStory }) {
         </Title>
         <Members of={story.evidence} empty="None." />
       </section>
+      <Custody of={story} />
+      <Proof of={story.call} />
       <details>
         <summary>Raw, as the API gives it</summary>
         <div className="scrolls" tabIndex={0} role="region" aria-label="Raw JSON">
@@ -107,10 +74,52 @@ function Whole({ story }: { readonly story: CallStory }) {
   )
 }
 
-/** What an entry says beyond its kind and its time, in few words. */
-function saidIn(entry: JsonObject): string {
-  const told = ['person', 'attempt', 'outcome', 'status', 'reason', 'because']
-    .filter((name) => entry[name] !== undefined && entry[name] !== null)
-    .map((name) => `${name} ${visibleJson(entry[name]).replaceAll('"', '')}`)
-  return told.join(', ')
+/** The decision table: each line of the policy that said no, or that asked for people. */
+function Lines({ of: { because, need, status } }: { readonly of: CallStory }) {
+  return (
+    <section aria-label="What decided">
+      <Title order={2} size="h4">
+        What decided
+      </Title>
+      {because.length + need.length === 0 ? (
+        <Text size="sm">
+          {status === 'denied'
+            ? 'No line of the policy; see the outcome.'
+            : 'No line said no, and none asked for people.'}
+        </Text>
+      ) : (
+        <div className="scrolls" tabIndex={0} role="region" aria-label="Lines of the policy">
+          <Table>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Line of the policy</Table.Th>
+                <Table.Th>It said</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {because.map((line) => (
+                <Line key={line} line={line} said="no" />
+              ))}
+              {need.map(({ line, count, of, have }) => (
+                <Line key={`need ${line}`} line={line} said={`${count} of ${of} must say yes, ${have} did`} />
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+    </section>
+  )
+}
+
+function Line({ line, said }: { readonly line: string; readonly said: string }) {
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <CallsLink of={{ because: line }}>
+          <Words>{line}</Words>
+        </CallsLink>
+      </Table.Td>
+      <Table.Td>{said}</Table.Td>
+    </Table.Tr>
+  )
 }

@@ -1,13 +1,13 @@
-import { Badge, Button, Group, Modal, Stack, Table, Text, TextInput, Title } from '@mantine/core'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
-import { ask } from '../api/ask.ts'
-import { limitsQuery, meQuery, policyQuery, sessionsQuery } from '../api/queries.ts'
-import type { PolicyView, RoleLimit, SessionView, SwitchPosition } from '../api/types.ts'
-import { Empty } from '../parts/empty.tsx'
+import { Badge, Group, Stack, Table, Text, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { limitsQuery, policyQuery, rolesQuery, sessionsQuery } from '../api/queries.ts'
+import type { PolicyView, RoleLimit, RoleUse, SessionView, SwitchPosition } from '../api/types.ts'
 import { Failure } from '../parts/failure.tsx'
+import { Freeze } from '../parts/freeze.tsx'
 import { amountIn, Gauge } from '../parts/gauge.tsx'
-import { Loading } from '../parts/loading.tsx'
+import { Grants } from '../parts/grants.tsx'
+import { Fetched, Heading } from '../parts/page.tsx'
+import { Sessions } from '../parts/sessions.tsx'
 import { Time, Words } from '../parts/text.tsx'
 
 /** What each role has used up, who holds it now, and the switches that stop it. */
@@ -15,29 +15,34 @@ export function Roles() {
   const limits = useQuery(limitsQuery)
   const sessions = useQuery(sessionsQuery)
   const policy = useQuery(policyQuery)
-  const failed = limits.error ?? sessions.error ?? policy.error
-  if (failed !== null) return <Failure of={failed} again={() => void limits.refetch()} />
-  if (limits.data === undefined || sessions.data === undefined || policy.data === undefined)
-    return <Loading what="roles and limits" />
-  const { switches = [] } = policy.data
+  const uses = useQuery(rolesQuery)
+  const switches = policy.data?.switches ?? []
   return (
     <Stack>
-      <Group justify="space-between">
-        <Title order={1} size="h2">
-          Roles & budgets
-        </Title>
+      <Heading title="Roles & budgets">
         <Freeze name="all" what="everything" switches={switches} />
-      </Group>
-      <Stopped switches={switches} />
-      {policy.data.roles.map((role) => (
-        <Role
-          key={role}
-          role={role}
-          limits={limits.data.filter((limit) => limit.role === role)}
-          sessions={sessions.data.filter((session) => session.role === role)}
-          policy={policy.data}
-        />
-      ))}
+      </Heading>
+      {[limits, sessions, uses].map(
+        ({ error, refetch }, index) =>
+          error !== null && <Failure key={index} of={error} again={() => void refetch()} />,
+      )}
+      <Fetched of={policy} what="roles and limits">
+        {(known) => (
+          <>
+            <Stopped switches={switches} />
+            {known.roles.map((role) => (
+              <Role
+                key={role}
+                role={role}
+                limits={limits.data?.filter((limit) => limit.role === role) ?? []}
+                sessions={sessions.data?.filter((session) => session.role === role) ?? []}
+                use={uses.data?.find((use) => use.role === role)}
+                policy={known}
+              />
+            ))}
+          </>
+        )}
+      </Fetched>
     </Stack>
   )
 }
@@ -46,55 +51,58 @@ interface RoleProps {
   readonly role: string
   readonly limits: readonly RoleLimit[]
   readonly sessions: readonly SessionView[]
+  readonly use: RoleUse | undefined
   readonly policy: PolicyView
 }
 
-function Role({ role, limits, sessions, policy }: RoleProps) {
+function Role({ role, limits, sessions, use, policy: { switches = [] } }: RoleProps) {
   return (
     <section aria-label={`Role ${role}`}>
       <Group justify="space-between" mb="xs">
         <Title order={2} size="h4">
           {role}
         </Title>
-        <Freeze name={`role:${role}`} what={`the role ${role}`} switches={policy.switches ?? []} />
+        <Freeze name={`role:${role}`} what={`the role ${role}`} switches={switches} />
       </Group>
       <Stack gap="sm">
         {limits.length === 0 ? (
           <Text size="sm">No limit of this role counts by role.</Text>
         ) : (
           <>
-            {limits.map((limit) => (
-              <Gauge key={limit.name} of={limit} />
+            {limits.map((limit, index) => (
+              <Gauge key={index} of={limit} action={limit.action} />
             ))}
             <details>
               <summary>The same as a table</summary>
-              <LimitTable limits={limits} />
+              <LimitTable role={role} limits={limits} />
             </details>
           </>
         )}
-        {sessions.length === 0 ? <Text size="sm">No live session.</Text> : <Sessions sessions={sessions} />}
+        {use !== undefined && <Grants of={use} switches={switches} />}
+        <Sessions role={role} sessions={sessions} />
       </Stack>
     </section>
   )
 }
 
-function LimitTable({ limits }: { readonly limits: readonly RoleLimit[] }) {
+function LimitTable({ role, limits }: { readonly role: string; readonly limits: readonly RoleLimit[] }) {
   return (
-    <div className="scrolls" tabIndex={0} role="region" aria-label="Limits">
-      <Table>
+    <div className="scrolls" tabIndex={0} role="region" aria-label={`Limits of ${role}`}>
+      <Table className="wide">
         <Table.Thead>
           <Table.Tr>
-            {['Limit', 'Per', 'Used', 'Held', 'Left', 'Most'].map((name) => (
+            {['Limit', 'Action', 'Per', 'Used', 'Held', 'Left', 'Most'].map((name) => (
               <Table.Th key={name}>{name}</Table.Th>
             ))}
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
-          {limits.map((limit) => {
+          {limits.map((limit, index) => {
             const say = amountIn(limit)
             return (
-              <Table.Tr key={limit.name}>
+              <Table.Tr key={index}>
                 <Table.Td>{limit.name}</Table.Td>
+                <Table.Td>{limit.action}</Table.Td>
                 <Table.Td>{limit.per}</Table.Td>
                 {[limit.used, limit.held, limit.left, limit.max].map((amount, column) => (
                   <Table.Td key={column}>{say(amount)}</Table.Td>
@@ -108,70 +116,16 @@ function LimitTable({ limits }: { readonly limits: readonly RoleLimit[] }) {
   )
 }
 
-function Sessions({ sessions }: { readonly sessions: readonly SessionView[] }) {
-  const me = useQuery(meQuery)
-  const queries = useQueryClient()
-  const end = useMutation({
-    mutationFn: (session: string) => ask(`/admin/v1/sessions/${session}/revoke`, { method: 'POST', body: {} }),
-    onSettled: () => queries.invalidateQueries(),
-  })
-  return (
-    <div className="scrolls" tabIndex={0} role="region" aria-label="Live sessions">
-      {end.error !== null && <Failure of={end.error} />}
-      <Table>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Session</Table.Th>
-            <Table.Th>Held by</Table.Th>
-            <Table.Th>Since</Table.Th>
-            <Table.Th>Until</Table.Th>
-            <Table.Th>
-              <span className="sr">End it</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {sessions.map(({ session, requester, acting_for, issued_at, expires_at }) => (
-            <Table.Tr key={session}>
-              <Table.Td>{session}</Table.Td>
-              <Table.Td>
-                <Words>{acting_for === null ? requester : `${requester} for ${acting_for}`}</Words>
-              </Table.Td>
-              <Table.Td>
-                <Time at={issued_at} />
-              </Table.Td>
-              <Table.Td>
-                <Time at={expires_at} />
-              </Table.Td>
-              <Table.Td>
-                {me.data?.may.freeze === true && (
-                  <Button
-                    size="compact-sm"
-                    variant="outline"
-                    color="red"
-                    disabled={end.isPending}
-                    onClick={() => end.mutate(session)}
-                  >
-                    End session
-                  </Button>
-                )}
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
-  )
-}
-
 function Stopped({ switches }: { readonly switches: readonly SwitchPosition[] }) {
   const on = switches.filter((position) => position.on)
-  if (on.length === 0) return <Empty title="Nothing is frozen." />
+  if (on.length === 0) return <Text fw={600}>Nothing is frozen.</Text>
   return (
     <Stack gap="xs">
       {on.map(({ name, reason, person, at }) => (
         <Group key={name} gap="xs">
-          <Badge color="red">{name} is on</Badge>
+          <Badge color="red" className="whole">
+            {name} is on
+          </Badge>
           <Text size="sm">
             <Words>{reason}</Words>, by <Words>{person}</Words> at <Time at={at} />
           </Text>
@@ -179,60 +133,5 @@ function Stopped({ switches }: { readonly switches: readonly SwitchPosition[] })
         </Group>
       ))}
     </Stack>
-  )
-}
-
-/** A switch, with a reason that whoever it stops is told. */
-function Freeze({
-  name,
-  what,
-  switches,
-}: {
-  readonly name: string
-  readonly what: string
-  readonly switches: readonly SwitchPosition[]
-}) {
-  const me = useQuery(meQuery)
-  const queries = useQueryClient()
-  /** What was meant when the dialog opened: another's click meanwhile must not turn it round. */
-  const [wanted, setWanted] = useState<boolean | null>(null)
-  const [reason, setReason] = useState('')
-  const isOn = switches.some((position) => position.name === name && position.on)
-  const setting = useMutation({
-    mutationFn: () =>
-      ask(`/admin/v1/switches/${encodeURIComponent(name)}`, { method: 'PUT', body: { on: wanted, reason } }),
-    onSettled: () => queries.invalidateQueries(),
-    onSuccess: () => {
-      setWanted(null)
-      setReason('')
-    },
-  })
-  if (me.data?.may.freeze !== true) return null
-  return (
-    <>
-      <Button size="compact-sm" variant="outline" color={isOn ? 'teal' : 'red'} onClick={() => setWanted(!isOn)}>
-        {isOn ? 'Thaw' : 'Freeze'} {what}
-      </Button>
-      <Modal
-        opened={wanted !== null}
-        onClose={() => setWanted(null)}
-        title={`${wanted === true ? 'Freeze' : 'Thaw'} ${what}`}
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
-        <Stack>
-          {setting.error !== null && <Failure of={setting.error} />}
-          {wanted === isOn && <Text size="sm">Somebody has done so already; this would add your reason.</Text>}
-          <TextInput
-            label="Why (whoever it stops is told)"
-            value={reason}
-            maxLength={500}
-            onChange={({ currentTarget }) => setReason(currentTarget.value)}
-          />
-          <Button disabled={reason.trim() === '' || setting.isPending} onClick={() => setting.mutate()}>
-            {wanted === true ? 'Freeze' : 'Thaw'}
-          </Button>
-        </Stack>
-      </Modal>
-    </>
   )
 }

@@ -1,9 +1,13 @@
 import { Badge, Divider, Grid, Group, Paper, Stack, Text, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { callsQuery } from '../api/queries.ts'
 import type { Json, JsonObject } from '../api/types.ts'
 import type { CallStory } from '../api/types.ts'
+import { CallsLink } from './calls-link.tsx'
 import { Gauge } from './gauge.tsx'
 import { Status } from './status.tsx'
-import { Members, Time, Words } from './text.tsx'
+import { clock, Members, Time, Words } from './text.tsx'
+import { Until } from './until.tsx'
 
 /** One call as a person decides about it: what the gateway fetched on one side, what the agent wrote on the other. */
 export function Card({ of: story, children }: { readonly of: CallStory; readonly children?: React.ReactNode }) {
@@ -18,15 +22,15 @@ export function Card({ of: story, children }: { readonly of: CallStory; readonly
           <Group gap="xs">
             <Status of={story.status} />
             {isHeld && story.expires_at !== null && (
-              <Badge color="gray">
-                expires <Time at={story.expires_at} />
+              <Badge color="gray" className="whole">
+                expires <Until at={story.expires_at} />
               </Badge>
             )}
           </Group>
         </Group>
         <Grid>
           <Grid.Col span={{ base: 12, sm: 6 }} component="section" aria-label="Facts">
-            <Heading>Facts (fetched by the gateway)</Heading>
+            <Heading>{`Facts (fetched by the gateway from ${story.backend}${factsAt(story)})`}</Heading>
             <Members of={story.facts} empty="The action fetches none." />
           </Grid.Col>
           <Grid.Col span={{ base: 12, sm: 6 }} component="section" aria-label="What the agent says">
@@ -44,7 +48,15 @@ export function Card({ of: story, children }: { readonly of: CallStory; readonly
               for <Words>{story.acting_for}</Words>
             </>
           )}
-          , role {story.role}, session {story.session}, at <Time at={story.at} />
+          , role {story.role}, at <Time at={story.at} />, in session{' '}
+          <CallsLink of={{ session: story.session }}>{story.session}</CallsLink>
+          {story.session_since !== null && (
+            <>
+              {' '}
+              since <Time at={story.session_since} />
+            </>
+          )}
+          {isHeld && <DeniedBefore session={story.session} />}
         </Line>
         <Line name="Will send">
           <Request of={story.will_send} />
@@ -52,18 +64,20 @@ export function Card({ of: story, children }: { readonly of: CallStory; readonly
         </Line>
         {story.need.length > 0 && (
           <Line name="Why held">
-            {story.need.map(({ line, count, of, have }) => (
+            {story.need.map(({ line, count, of, have, passkey }) => (
               <Text size="sm" key={line}>
-                <Words>{line}</Words>: needs {count} of {of}, has {have}
+                <Words>{line}</Words>: needs {count} of {of}
+                {passkey === true && ', each signed with a passkey'}, has {have}
               </Text>
             ))}
           </Line>
         )}
         {story.approvals.length > 0 && (
           <Line name="Approved by">
-            {story.approvals.map(({ person, name, at }) => (
+            {story.approvals.map(({ person, name, at, passkey }) => (
               <Text size="sm" key={person}>
                 <Words>{name}</Words> (<Words>{person}</Words>) at <Time at={at} />
+                {passkey !== undefined && ', signed with a passkey'}
               </Text>
             ))}
           </Line>
@@ -73,18 +87,40 @@ export function Card({ of: story, children }: { readonly of: CallStory; readonly
             <Words>{story.detail}</Words>
           </Line>
         )}
-        {story.limits.map((limit) => (
-          <Gauge key={limit.name} of={limit} />
+        {story.limits.map((limit, index) => (
+          <Gauge key={index} of={limit} />
         ))}
         {isHeld && story.expires_at !== null && (
           <Text size="sm">
-            If nobody answers: it expires at <Time at={story.expires_at} />, and the agent is told.
+            If nobody answers: it expires <Until at={story.expires_at} />, and the agent is told.
           </Text>
         )}
         {children !== undefined && <Divider />}
         {children}
       </Stack>
     </Paper>
+  )
+}
+
+/** `, 12:01:05`: when the policy was asked last, with facts of that moment. */
+function factsAt({ entries }: CallStory): string {
+  const kinds = new Set(['call.held', 'call.approved', 'call.denied', 'call.started'])
+  const last = entries.findLast(({ kind }) => kinds.has(String(kind)))
+  return last === undefined ? '' : `, ${clock(String(last['at']))}`
+}
+
+/** An agent that has been told no before may be trying what passes. */
+function DeniedBefore({ session }: { readonly session: string }) {
+  const denied = useQuery(callsQuery({ session, status: 'denied', limit: '100' }))
+  const count = denied.data?.calls.length ?? 0
+  if (count === 0) return null
+  return (
+    <>
+      ;{' '}
+      <CallsLink of={{ session, status: 'denied' }}>
+        denied in this session before: {count === 100 ? '100 or more' : count}
+      </CallsLink>
+    </>
   )
 }
 

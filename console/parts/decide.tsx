@@ -1,26 +1,19 @@
 import { Button, Group, Stack, Text, Textarea } from '@mantine/core'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { ask } from '../api/ask.ts'
+import { useDecide } from '../api/decisions.ts'
 import type { CallStory } from '../api/types.ts'
-import { useCountdown } from './countdown.ts'
-import { Failure } from './failure.tsx'
+import { Approve } from './approve.tsx'
+import { missingOf } from './missing.ts'
 
 /** Yes or no to exactly this card. No button is the default one, and no key presses any. */
 export function Decide({ on: story, done }: { readonly on: CallStory; readonly done: () => void }) {
-  const left = useCountdown(`${story.call} ${story.card}`)
   const [reason, setReason] = useState('')
-  const queries = useQueryClient()
-  const decision = useMutation({
-    mutationFn: ({ verb, body }: { verb: 'approve' | 'reject'; body: object }) =>
-      ask<CallStory>(`/admin/v1/calls/${story.call}/${verb}`, { method: 'POST', body }),
-    onSettled: () => queries.invalidateQueries(),
-    onSuccess: done,
-  })
-  const amount = story.cost === null ? '' : ` ${story.cost.text}`
+  const decision = useDecide()
+  // `done` is this page's: whoever has gone elsewhere by then stays there. How it went is told by parts/decisions.tsx.
+  const decide = (verb: 'approve' | 'reject', body: object) =>
+    decision.mutate({ call: story.call, summary: story.summary, verb, body }, { onSuccess: done })
   return (
     <Stack gap="xs" className="no-print">
-      {decision.error !== null && <Failure of={decision.error} />}
       <Group align="flex-end" justify="space-between">
         <Group align="flex-end" gap="xs">
           <Textarea
@@ -36,18 +29,12 @@ export function Decide({ on: story, done }: { readonly on: CallStory; readonly d
             color="red"
             variant="outline"
             disabled={reason.trim() === '' || decision.isPending}
-            onClick={() => decision.mutate({ verb: 'reject', body: { reason } })}
+            onClick={() => decide('reject', { reason })}
           >
             Reject with reason
           </Button>
         </Group>
-        <Button
-          data-key="approve"
-          disabled={left > 0 || decision.isPending}
-          onClick={() => decision.mutate({ verb: 'approve', body: { card: story.card } })}
-        >
-          {left > 0 ? `Approve${amount} (look first: ${left})` : `Approve${amount}`}
-        </Button>
+        <Approve on={story} isSending={decision.isPending} send={(body) => decide('approve', body)} />
       </Group>
       <Missing of={story} />
     </Stack>
@@ -56,28 +43,23 @@ export function Decide({ on: story, done }: { readonly on: CallStory; readonly d
 
 /** Whose yes is still missing. */
 function Missing({ of: { need } }: { readonly of: CallStory }) {
-  const missing = need.filter(({ count, have }) => have < count)
+  const missing = missingOf(need)
   if (missing.length === 0) return null
-  const said = missing.map(({ of, count, have }) => `${count - have} more of ${of}`)
-  return <Text size="sm">Missing: {said.join('; ')}.</Text>
+  return <Text size="sm">Missing: {missing.join('; ')}.</Text>
 }
 
 /** A call that nobody can look up: two people say what became of it. */
 export function Settle({ on: story }: { readonly on: CallStory }) {
   const [reason, setReason] = useState('')
-  const queries = useQueryClient()
-  const settling = useMutation({
-    mutationFn: (outcome: 'done' | 'refused') =>
-      ask<CallStory>(`/admin/v1/calls/${story.call}/settle`, { method: 'POST', body: { outcome, reason } }),
-    onSettled: () => queries.invalidateQueries(),
-  })
+  const settling = useDecide()
+  const settle = (outcome: 'done' | 'refused') =>
+    settling.mutate({ call: story.call, summary: story.summary, verb: 'settle', body: { outcome, reason } })
   const isMissing = reason.trim() === '' || settling.isPending
   return (
     <Stack gap="xs" className="no-print">
       <Text size="sm">
         Nobody could tell whether it happened. Look it up in the backend; two people must say the same.
       </Text>
-      {settling.error !== null && <Failure of={settling.error} />}
       <Textarea
         label="What you found, and where"
         autosize
@@ -86,10 +68,10 @@ export function Settle({ on: story }: { readonly on: CallStory }) {
         onChange={({ currentTarget }) => setReason(currentTarget.value)}
       />
       <Group>
-        <Button variant="outline" disabled={isMissing} onClick={() => settling.mutate('done')}>
+        <Button variant="outline" disabled={isMissing} onClick={() => settle('done')}>
           It happened
         </Button>
-        <Button variant="outline" disabled={isMissing} onClick={() => settling.mutate('refused')}>
+        <Button variant="outline" disabled={isMissing} onClick={() => settle('refused')}>
           It did not happen
         </Button>
       </Group>

@@ -1,10 +1,23 @@
-import { Alert, Anchor, Badge, Button, Container, Group, Loader, Text, useMantineColorScheme } from '@mantine/core'
+import {
+  Alert,
+  Anchor,
+  Badge,
+  Button,
+  Container,
+  Group,
+  Text,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
+import { useEffect } from 'react'
 import { Refused } from '../api/ask.ts'
 import { meQuery, policyQuery } from '../api/queries.ts'
+import { Decisions } from './decisions.tsx'
 import { Failure } from './failure.tsx'
 import { Keys } from './keys.tsx'
+import { Loading } from './loading.tsx'
 import { Words } from './text.tsx'
 
 const PAGES = [
@@ -17,16 +30,28 @@ const PAGES = [
 /** What every page has: where you are, in which environment, as whom, on which policy, and whether the ledger stands. */
 export function Frame() {
   const me = useQuery(meQuery)
-  if (me.isPending) return <Loader m="xl" role="status" aria-label="Loading" />
+  if (me.isPending)
+    return (
+      <Container component="main" py="xl">
+        <h1>Keystay</h1>
+        <Loading what="who you are" />
+      </Container>
+    )
   if (me.error instanceof Refused && me.error.status === 401) return <SignIn />
-  if (me.isError) return <Failure of={me.error} again={() => void me.refetch()} />
+  if (me.data === undefined)
+    return (
+      <Container component="main" py="xl">
+        <h1>Keystay</h1>
+        <Failure of={me.error} again={() => void me.refetch()} />
+      </Container>
+    )
   const { person, environment, ledger } = me.data
   return (
     <>
       <a className="skip" href="#content">
         To the content
       </a>
-      <header>
+      <header data-environment={environment}>
         <Group component="nav" aria-label="Pages" px="md" py="xs" gap="md" className="top">
           <Text fw={700}>Keystay</Text>
           <Badge color={environment === 'live' ? 'red' : 'teal'}>
@@ -40,10 +65,10 @@ export function Frame() {
           <Group ms="auto" gap="sm">
             <Digest />
             <Badge color={ledger.ready ? 'teal' : 'red'}>{ledger.ready ? 'ledger ok' : 'ledger stopped'}</Badge>
-            <Text size="sm">
+            <Anchor component={Link} to="/you" size="sm" className="page" title="You, and your passkeys">
               <Words>{person.name}</Words>
               {person.groups.length > 0 && `, ${person.groups.join(', ')}`}
-            </Text>
+            </Anchor>
             <Scheme />
             <form method="post" action="/logout">
               <input type="hidden" name="csrf" value={me.data.csrf ?? ''} />
@@ -60,6 +85,8 @@ export function Frame() {
         </Alert>
       )}
       <Container component="main" id="content" tabIndex={-1} size="xl" py="md">
+        {me.isError && <Failure of={me.error} since={me.dataUpdatedAt} again={() => void me.refetch()} />}
+        <Decisions />
         <Outlet />
       </Container>
       <Keys />
@@ -82,8 +109,8 @@ function Digest() {
 }
 
 function Scheme() {
-  const { colorScheme, setColorScheme } = useMantineColorScheme()
-  const next = colorScheme === 'dark' ? 'light' : 'dark'
+  const { setColorScheme } = useMantineColorScheme()
+  const next = useComputedColorScheme() === 'dark' ? 'light' : 'dark'
   return (
     <Button size="compact-sm" variant="default" onClick={() => setColorScheme(next)}>
       {next === 'dark' ? 'Dark' : 'Light'}
@@ -92,6 +119,9 @@ function Scheme() {
 }
 
 function SignIn() {
+  useEffect(() => {
+    document.title = 'Sign in · Keystay'
+  }, [])
   return (
     <Container component="main" size="xs" py="xl">
       <h1>Keystay</h1>

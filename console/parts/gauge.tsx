@@ -1,22 +1,27 @@
 import { Group, Progress, Stack, Text } from '@mantine/core'
 import type { LimitView } from '../api/types.ts'
 import { formatAmount } from '../../gateway/core/money.ts'
-import { Words } from './text.tsx'
+import { usedUpAt } from './forecast.ts'
+import { clock, Words } from './text.tsx'
 
-/** One limit: used, held and left, as a bar and in words. */
-export function Gauge({ of: limit }: { readonly of: LimitView }) {
-  const { name, max, used, held, left, per, by } = limit
+interface GaugeProps {
+  readonly of: LimitView
+  /** Whose limit it is, where several stand together. */
+  readonly action?: string
+}
+
+/** One limit: used, held and left, as a bar and in words; among those of a role, when it is used up at this pace. */
+export function Gauge({ of: limit, action }: GaugeProps) {
+  const { name, max, used, held } = limit
   const share = (amount: number): number => (max > 0 ? Math.min(100, (amount / max) * 100) : 0)
-  const say = amountIn(limit)
-  const words = `${say(used)} used, ${say(held)} held, ${say(left)} left of ${say(max)} per ${per}`
   return (
     <Stack gap={2}>
       <Group justify="space-between" gap="xs">
         <Text size="sm" fw={600}>
-          <Words>{name}</Words>
+          <Words>{action === undefined ? name : `${name} of ${action}`}</Words>
         </Text>
         <Text size="sm">
-          <Words>{by === 'role' ? words : `${words}, by ${by}`}</Words>
+          <Words>{[wordsOf(limit), ...(action === undefined ? [] : forecast(limit))].join(', ')}</Words>
         </Text>
       </Group>
       <Progress.Root size="lg" aria-hidden>
@@ -25,6 +30,21 @@ export function Gauge({ of: limit }: { readonly of: LimitView }) {
       </Progress.Root>
     </Stack>
   )
+}
+
+function wordsOf(limit: LimitView): string {
+  const { max, used, held, left, per, by } = limit
+  const say = amountIn(limit)
+  return [
+    `${say(used)} used, ${say(held)} held, ${say(left)} left of ${say(max)} per ${per}`,
+    ...(by === 'role' ? [] : [`by ${by}`]),
+    ...(left <= 0 ? ['used up'] : []),
+  ].join(', ')
+}
+
+function forecast(limit: LimitView): string[] {
+  const at = usedUpAt(limit, Date.now())
+  return at === null ? [] : [`at this pace used up at ${clock(new Date(at).toISOString()).replace(/:\d\d$/, '')}`]
 }
 
 /** Says an amount of this limit: money in its digits, rates in calls. */

@@ -17,5 +17,9 @@ const COLORS: { readonly [status in CallStatus]: string } = {
 
 /** The word, and a colour for those who see it. */
 export function Status({ of }: { readonly of: CallStatus }) {
-  return <Badge color={COLORS[of]}>{of.replaceAll('_', ' ')}</Badge>
+  return (
+    <Badge color={COLORS[of]} className="whole">
+      {of.replaceAll('_', ' ')}
+    </Badge>
+  )
 }

@@ -43,13 +43,21 @@ function leavesOf(value: Json, path = ''): [string, string][] {
   )
 }
 
-/** `12:01:05`, with the whole date as its title. */
-export function Time({ at }: { readonly at: string }) {
+const CLOCK = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const
+const DAY = { year: 'numeric', month: 'short', day: 'numeric' } as const
+
+/** `12:01:05`; the whole date where it is of another day. */
+export function clock(at: string): string {
   const date = new Date(at)
   const isToday = date.toDateString() === new Date().toDateString()
+  return isToday ? date.toLocaleTimeString(undefined, CLOCK) : date.toLocaleString(undefined, { ...DAY, ...CLOCK })
+}
+
+/** The same, with the whole date as its title. */
+export function Time({ at }: { readonly at: string }) {
   return (
-    <time dateTime={at} title={date.toLocaleString()}>
-      {isToday ? date.toLocaleTimeString() : date.toLocaleString()}
+    <time dateTime={at} title={new Date(at).toLocaleString()} className="time">
+      {clock(at)}
     </time>
   )
 }

@@ -1,7 +1,8 @@
 import { Button, List, Modal, Stack, Text, Textarea } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { ask } from '../api/ask.ts'
+import { useDecide } from '../api/decisions.ts'
 import type { CallStory, CallSummary } from '../api/types.ts'
 import { useCountdown } from './countdown.ts'
 import { Request } from './card.tsx'
@@ -12,12 +13,13 @@ import { Members, Words } from './text.tsx'
 
 const TOGETHER_MAX = 20
 
-/** May these be decided in one go? Of one action, for the same reasons, and not too many to read. */
+/** May these be decided in one go? Of one action, for the same reasons, not too many to read, and none that is to be signed. */
 function areAlike(calls: readonly CallSummary[]): boolean {
   const kinds = new Set(
     calls.map(({ action, need }) => JSON.stringify([action, need.map(({ line, of }) => [line, of])])),
   )
-  return calls.length > 1 && calls.length <= TOGETHER_MAX && kinds.size === 1
+  const isSigned = calls.some(({ need }) => need.some(({ passkey }) => passkey === true))
+  return calls.length > 1 && calls.length <= TOGETHER_MAX && kinds.size === 1 && !isSigned
 }
 
 interface Asking {
@@ -86,21 +88,22 @@ function Cards({ verb, cards, done }: CardsProps) {
   const [reason, setReason] = useState('')
   const [said, setSaid] = useState<ReadonlyMap<string, string>>(new Map())
   const [isBusy, setBusy] = useState(false)
-  const queries = useQueryClient()
+  const decision = useDecide()
   const left = useCountdown(cards.map(({ card }) => card).join())
   const open = cards.filter(({ call }) => said.get(call) !== DECIDED)
   const decide = async (): Promise<void> => {
     setBusy(true)
-    for (const { call, card } of open) {
+    for (const { call, card, summary } of open) {
       const body = verb === 'approve' ? { card } : { reason }
-      const told = await ask(`/admin/v1/calls/${call}/${verb}`, { method: 'POST', body }).then(
+      // One after the other: each yes is weighed against what the one before it used up.
+      // oxlint-disable-next-line no-await-in-loop
+      const told = await decision.mutateAsync({ call, summary, verb, body }).then(
         () => DECIDED,
         (error: Error) => error.message,
       )
       setSaid((all) => new Map([...all, [call, told]]))
     }
     setBusy(false)
-    await queries.invalidateQueries()
   }
   const isDone = open.length === 0
   const isBarred = isBusy || (verb === 'approve' ? left > 0 : reason.trim() === '')

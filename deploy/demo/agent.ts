@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /**
  * npm run agent: a scripted agent, written against the public contract alone. It holds no key of the payment processor
  * and asks for three refunds: one is done, one is denied, one waits for a person. `--no-wait` does not wait for them.
+ * `--hold` is work for approvers: three refunds that wait for people, and an end. They run when somebody says yes.
  */
 const GATEWAY = process.env['KEYSTAY_URL'] || 'http://127.0.0.1:8787'
 const ADMIN = process.env['KEYSTAY_ADMIN_URL'] || 'http://127.0.0.1:8788'
@@ -57,6 +58,7 @@ async function run(): Promise<void> {
   const key = (ticket: string) => `demo-${run_id}/${ticket}`
   const run_id = randomBytes(4).toString('hex')
 
+  if (process.argv.includes('--hold')) return holdSome(key)
   const small = await refund(3000, await newCharge(9000), key('refund-1'))
   line(1, 3000, small)
   const large = await refund(90000, await newCharge(120000), key('refund-2'))
@@ -69,12 +71,30 @@ async function run(): Promise<void> {
     const after = await decided(middle.envelope.call)
     line(3, 12000, after, Math.round((performance.now() - began) / 1000))
   }
-  if ([small, middle].some(isBudgetSpent)) {
-    const how = 'To begin a new day: Ctrl-C in the first terminal, then npm start.'
-    throw new Stop(EXIT.denied, `The day’s budget of this demo is used up. ${how}`)
-  }
+  if ([small, middle].some(isBudgetSpent)) throw budgetSpent()
   if ('problem' in small || 'problem' in middle)
     throw new Stop(EXIT.failed, 'That is not what this demo shows; the lines above say why.')
+}
+
+/** What an approver finds in the morning: two that one yes is enough for, and one that needs two people. */
+async function holdSome(key: (ticket: string) => string): Promise<void> {
+  const asked: readonly (readonly [amount: number, paid: number, note: string])[] = [
+    [6000, 9000, 'Customer says item arrived broken.'],
+    [6000, 7500, 'Ordered twice by mistake, second parcel came back.'],
+    [16000, 24000, 'Wrong size; sent back, tracking shows delivered.'],
+  ]
+  const replies: Reply[] = []
+  for (const [index, [amount, paid, note]] of asked.entries()) {
+    // In order, so that the numbers of two runs mean the same.
+    const reply = await refund(amount, await newCharge(paid), key(`hold-${index + 1}`), note)
+    line(index + 1, amount, reply)
+    replies.push(reply)
+  }
+  if (replies.some((reply) => 'envelope' in reply && reply.envelope.status === 'held'))
+    print(`in a browser: ${ADMIN}/console/   (sign in by a link that npm start printed)`)
+  if (replies.some(isBudgetSpent)) throw budgetSpent()
+  if (replies.some((reply) => 'problem' in reply))
+    throw new Stop(EXIT.failed, 'That is not what --hold shows; the lines above say why.')
 }
 
 /** Signs in as the demo's workload (its issuer signs under --dev only) and changes that for a session (RFC 8693). */
@@ -154,6 +174,11 @@ function refused({ detail, because, next }: Problem): string {
 
 function isBudgetSpent(reply: Reply): boolean {
   return 'problem' in reply && (reply.problem.because ?? []).some((because) => because.endsWith('.daily'))
+}
+
+function budgetSpent(): Stop {
+  const how = 'To begin a new day: Ctrl-C in the first terminal, then npm start.'
+  return new Stop(EXIT.denied, `The day’s budget of this demo is used up. ${how}`)
 }
 
 /** POST with a body, GET without. Any answer of 2xx, as JSON. */

@@ -45,6 +45,7 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
     { checkDatabase },
     { checkLimits },
     { checkLeases },
+    { checkNotices },
     { checkBackends },
     { checkKeys },
   ] = await Promise.all([
@@ -53,6 +54,7 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
     import('./doctor/database.ts'),
     import('./doctor/limits.ts'),
     import('./doctor/leases.ts'),
+    import('./doctor/notices.ts'),
     import('./doctor/backends.ts'),
     import('./doctor/keys.ts'),
   ])
@@ -68,6 +70,7 @@ async function examine({ json, ...flags }: Flags): Promise<void> {
   tell(ledger.findings)
   if (!away) tell(await checkLimits(options.store))
   if (!away) tell(await checkLeases(options.store))
+  if (!away) tell(await checkNotices(options.store))
   const { policy, findings: said } = await checkPolicy(options)
   tell(said)
   tell(await checkSecrets(options, policy))

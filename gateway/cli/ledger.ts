@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander'
 import { DEFAULTS } from '../config.ts'
 import { openCheckpoint } from '../core/checkpoint-note.ts'
 import { formatAmount } from '../core/money.ts'
+import { checkProof } from '../core/proof.ts'
 import { storeAddress } from '../store/address.ts'
 import type { Report } from '../store/verify.ts'
 import { EXIT, Failure } from './exit.ts'
@@ -15,6 +16,7 @@ import { visible } from './visible.ts'
 interface Options {
   readonly store: string
   readonly export?: string
+  readonly proof?: string
   readonly publicKey?: string
   readonly out?: string
   readonly json?: boolean
@@ -36,6 +38,7 @@ export function ledger(program: Command): void {
     .description('check every entry, the tree, the signed checkpoint, the bodies')
     .addOption(store())
     .option('--export <dir>', 'an export instead of a store; offline, with the public key alone')
+    .option('--proof <file>', 'the proof of one call, as the console gives it; offline, with the public key alone')
     .option('--public-key <file>', 'the key that must have signed; it came to you another way than the ledger')
     .option('--json', 'one JSON value instead of text')
     .action(verify)
@@ -53,6 +56,7 @@ export function ledger(program: Command): void {
 
 async function verify(options: Options): Promise<void> {
   const key = options.publicKey === undefined ? undefined : await readKey(options.publicKey)
+  if (options.proof !== undefined) return verifyProof(options.proof, key ?? noKey(), options.json === true)
   const { verifyExport, verifyStore } = await import('../store/verify.ts')
   const report = await (
     options.export === undefined
@@ -62,6 +66,27 @@ async function verify(options: Options): Promise<void> {
   if (!report.ok) process.exitCode = EXIT.integrity
   if (options.json) return printJson(report)
   screen.out(report.ok ? `ok: ${summary(report)}\n` : failures(report))
+}
+
+/** One call's entries, as `GET /admin/v1/calls/ID/proof` answers; nothing else of the ledger is needed. */
+async function verifyProof(file: string, key: string, json: boolean): Promise<void> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Failure(EXIT.usage, `The proof ${file} cannot be read (${error.code}).`)
+  })
+  const proven = checkProof(valueOf(text), key)
+  if (!proven.ok) process.exitCode = EXIT.integrity
+  if (json) return printJson(proven)
+  if (!proven.ok) return screen.out(`FAILED: ${visible(proven.error)}\n`)
+  const { call, entries, size } = proven
+  screen.out(`ok: ${entries} entries of ${visible(call)} are in the tree of ${size}, checkpoint signed\n`)
+}
+
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }
 
 async function exports(options: Options): Promise<void> {
@@ -101,7 +126,17 @@ function summary(report: Report): string {
     `${report.effects} effect${report.effects === 1 ? '' : 's'}`,
     ...Object.entries(report.sums).map(([unit, amount]) => formatAmount({ unit, amount })),
     ...(report.erased ? [`${report.erased} calls with erased bodies`] : []),
+    ...passkeysIn(report),
   ].join(', ')
+}
+
+/** `2 passkey signatures verified`, and of how many only the digest is left. */
+function passkeysIn({ passkeys: { checked, erased } }: Report): string[] {
+  const signatures = (count: number): string => `${count} passkey signature${count === 1 ? '' : 's'}`
+  return [
+    ...(checked > 0 ? [`${signatures(checked)} verified`] : []),
+    ...(erased > 0 ? [`${signatures(erased)} erased`] : []),
+  ]
 }
 
 function failures({ problems }: Report): string {

@@ -8,12 +8,13 @@ import { clock, printJson, screen } from './print.ts'
 import { personToken, type PersonOptions } from './sign-in.ts'
 import { visible } from './visible.ts'
 
-type Options = PersonOptions & IssuerOptions & { readonly json?: boolean }
+type Options = PersonOptions & IssuerOptions & { readonly json?: boolean; readonly link?: boolean }
 
 /** `login`: keeps a person's token for the other verbs, until it expires. `logout` forgets it. */
 export function login(program: Command): void {
   personOptions(program.command('login').description('sign in, and keep that for the other verbs until it expires'))
     .option('--device', 'on another screen: prints where to go and what to type')
+    .option('--link', 'of a gateway in --dev, with --as: print a link that signs that account in with a browser, once')
     .option('--issuer <name>', 'where, as identity.yaml names it; needed only where there are several')
     .action(enter)
   adminOptions(program.command('logout').description('forget the sign-in that is kept'))
@@ -22,6 +23,7 @@ export function login(program: Command): void {
 }
 
 async function enter(options: Options): Promise<void> {
+  if (options.link) return printLink(options)
   // A sign-in that is kept already must not renew itself out of nothing.
   const brings = options.as || options.tokenFile || process.env['KEYSTAY_PERSON_TOKEN']
   const token = await (brings ? personToken(options, false) : issuerToken(options))
@@ -38,6 +40,17 @@ async function enter(options: Options): Promise<void> {
   screen.out(
     `signed in at ${options.adminUrl} as ${visible(claims.subject)} until ${clock(claims.expires_at)}; kept in ${file}\n`,
   )
+}
+
+async function printLink({ adminUrl, as, json }: Options): Promise<void> {
+  if (!as) throw new Failure(EXIT.usage, 'Say for whom: keystay login --link --as dana.')
+  const { status, body } = await ask(adminUrl, '/dev/link', { method: 'POST', body: { account: as } })
+  if (status === 404)
+    throw new Failure(EXIT.check_failed, `The gateway at ${adminUrl} does not run with --dev: open ${adminUrl}/login.`)
+  if (status !== 200) throw refusal(status, body)
+  const { url } = body as { url: string }
+  if (json) printJson({ url })
+  else screen.out(`${visible(url)}\n`)
 }
 
 async function leave({ adminUrl, all, json }: Options & { readonly all?: boolean }): Promise<void> {

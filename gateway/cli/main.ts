@@ -14,6 +14,7 @@ import { init } from './init.ts'
 import { ledger } from './ledger.ts'
 import { login } from './login.ts'
 import { mcp } from './mcp.ts'
+import { notify } from './notify.ts'
 import { policy } from './policy.ts'
 import { printJson, screen } from './print.ts'
 import { restore } from './restore.ts'
@@ -42,6 +43,7 @@ const VERBS = [
   calls,
   actions,
   freeze,
+  notify,
   policy,
   action,
   role,

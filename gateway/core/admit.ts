@@ -38,7 +38,7 @@ export function admit(plan: Plan, use: Use): Decision {
   const reserve = once(plan.want)
   const applying = plan.need.filter((need) => !need.report && applies(need, plan, use))
   const need: NeedState[] = applying.map(({ line, count, of, passkey }) => {
-    return { line, count, of, passkey, have: have(of, use.approvals, plan.barred) }
+    return { line, count, of, passkey, have: have(of, use.approvals, plan.barred, passkey) }
   })
   if (need.every(({ have, count }) => have >= count)) return { verdict: 'allow', reserve, need }
 
@@ -81,10 +81,14 @@ export function viewOf(want: Want, state: LimitState, now: number): LimitView | 
   }
 }
 
-/** One person fills one place in a line, however many groups they are in; one yes counts in every line it fits. */
-function have(group: string, approvals: readonly Approval[], barred: Plan['barred']): number {
+/**
+ * One person fills one place in a line, however many groups they are in; one yes counts in every line it fits. Where the line
+ * asks for a passkey, only a yes that one signed does.
+ */
+function have(group: string, approvals: readonly Approval[], barred: Plan['barred'], passkey: boolean): number {
   const persons = new Set<string>()
-  for (const { person, groups } of approvals) {
+  for (const { person, groups, passkey: signed } of approvals) {
+    if (passkey && signed === undefined) continue
     if (groups.includes(group) && !isBarred(person, groups, barred)) persons.add(person)
   }
   return persons.size

@@ -17,6 +17,7 @@ import {
 } from './policy/identity.ts'
 import { collectNames, isTest, readPolicy } from './policy/naming.ts'
 import type { Naming } from './policy/naming.ts'
+import { checkUsed, compileChannel, compileNotify } from './policy/notify.ts'
 import { at } from './policy/place.ts'
 import type { Piece } from './policy/place.ts'
 import { readDocuments } from './policy/reading.ts'
@@ -117,11 +118,13 @@ function digestOf(texts: readonly PolicyText[]): string {
 
 function* compileParts(
   compiling: Compiling,
-  { byName, guardrails, people, sessions }: Naming,
+  { byName, guardrails, people, sessions, notify: told }: Naming,
 ): Generator<undefined, Omit<Policy, 'digest' | 'texts'>> {
   const bounds = compileSessions(compiling, sessions)
   const issuers = each(byName.issuers, (name, piece) => compileIssuer(compiling, name, piece))
   checkIssuers(compiling, issuers)
+  const channels = each(byName.channels, (name, piece) => compileChannel(compiling, name, piece))
+  const notify = compileNotify(compiling, channels, told)
   const groups = each(byName.groups, (name, piece) => compileGroup(compiling, name, piece))
   const rights = compilePeople(compiling, people)
   const backends = each(byName.backends, (name, piece) => compileBackend(compiling, name, piece))
@@ -157,6 +160,7 @@ function* compileParts(
         'key',
       )
   }
+  checkUsed(compiling, { ...(notify === undefined ? {} : { notify }), groups, roles })
   return {
     backends,
     actions: each(actions, (_name, { action }) => action),
@@ -170,6 +174,7 @@ function* compileParts(
     groups,
     people: rights,
     sessions: bounds,
+    ...(notify === undefined ? {} : { notify }),
   }
 }
 

@@ -2,10 +2,20 @@ import { attemptStarts, attemptEnds, found, takenOver } from './fold/attempt.ts'
 import { opens } from './fold/open.ts'
 import { handsOut, joinsFirst } from './fold/join.ts'
 import { leaseEnds, leaseNoted, takes } from './fold/lease.ts'
+import { noticeIsRetried, noticeIsSettled, noticesAreClaimed, waitsBegin, waitsEnd } from './fold/notice.ts'
 import { approves, cancels, expires, rejects, settlesByPerson } from './fold/people.ts'
 import { policyClosed, policyLoaded } from './fold/policy.ts'
+import { passkeyIsAdded, passkeyIsRemoved, visitIsConfirmed } from './fold/passkey.ts'
 import { denied, ended, ends, issued, switched, used } from './fold/session.ts'
-import { consentIsAsked, consentIsDecided, consentIsPolled, visitEnds, visitIsUsed, visitOpens } from './fold/visit.ts'
+import {
+  consentIsAsked,
+  consentIsDecided,
+  consentIsPolled,
+  visitEnds,
+  visitIsChallenged,
+  visitIsUsed,
+  visitOpens,
+} from './fold/visit.ts'
 import type { Operation, ResultOf } from './operations.ts'
 import { write } from './working.ts'
 import type { Touches, Working } from './working.ts'
@@ -72,12 +82,30 @@ function dispatch(working: Working, operation: Operation): ResultOf<Operation> {
       return visitIsUsed(working, operation)
     case 'visit.end':
       return visitEnds(working, operation)
+    case 'visit.challenge':
+      return visitIsChallenged(working, operation)
+    case 'visit.confirm':
+      return visitIsConfirmed(working, operation)
+    case 'passkey.add':
+      return passkeyIsAdded(working, operation)
+    case 'passkey.remove':
+      return passkeyIsRemoved(working, operation)
     case 'consent.ask':
       return consentIsAsked(working, operation)
     case 'consent.decide':
       return consentIsDecided(working, operation)
     case 'consent.poll':
       return consentIsPolled(working, operation)
+    case 'wait.begin':
+      return waitsBegin(working, operation)
+    case 'wait.end':
+      return waitsEnd(working, operation)
+    case 'notice.claim':
+      return noticesAreClaimed(working, operation)
+    case 'notice.settle':
+      return noticeIsSettled(working, operation)
+    case 'notice.retry':
+      return noticeIsRetried(working, operation)
     case 'note':
       return { entry: write(working, operation.kind, operation.fields) }
   }
@@ -99,8 +127,12 @@ export function touches(operation: Operation): Touches {
       return { keys: key === null ? [] : [{ principal, role, action, key }], unnamed: [operation] }
     }
     case 'approve': {
-      const { plan } = operation
-      return { calls: [operation.call], limits: [...plan.want, plan.attempts, plan.holds].map(({ limit }) => limit) }
+      const { plan, passkey } = operation
+      return {
+        calls: [operation.call],
+        limits: [...plan.want, plan.attempts, plan.holds].map(({ limit }) => limit),
+        ...(passkey === undefined ? {} : { passkeys: [passkey.passkey] }),
+      }
     }
     case 'take': {
       const { call, session, plan } = operation
@@ -148,7 +180,16 @@ export function touches(operation: Operation): Touches {
     }
     case 'visit.use':
     case 'visit.end':
+    case 'visit.challenge':
       return { visits: [operation.visit] }
+    case 'visit.confirm':
+      return { visits: [operation.visit], passkeys: [operation.word.passkey] }
+    case 'passkey.add': {
+      const { visit, passkey } = operation
+      return { visits: [visit], passkeys: [passkey.id], passkeysOf: passkey.person }
+    }
+    case 'passkey.remove':
+      return { passkeys: [operation.passkey], visits: operation.visit === null ? [] : [operation.visit] }
     case 'consent.ask': {
       const { user_code } = operation.consent
       return user_code === null ? {} : { userCode: user_code }
@@ -156,6 +197,17 @@ export function touches(operation: Operation): Touches {
     case 'consent.decide':
     case 'consent.poll':
       return { consents: [operation.consent] }
+    case 'wait.begin': {
+      const calls = operation.waits.map(({ wait }) => wait.call)
+      return { calls, told: calls }
+    }
+    case 'wait.end':
+      return { calls: operation.calls, told: operation.calls }
+    case 'notice.claim':
+      return { told: operation.notices.map(({ call }) => call) }
+    case 'notice.settle':
+    case 'notice.retry':
+      return { told: [operation.call] }
     case 'visit.open':
     case 'session.deny':
     case 'switch':

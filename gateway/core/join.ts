@@ -28,10 +28,18 @@ export function takesJoins({ state, join }: Pick<Call, 'state' | 'join'>): boole
   return OPEN.has(state) || isOwed({ state, join })
 }
 
-/** What came of it is still to be told, once, to somebody who asked without a key. */
+/** What came of it is still to be told, once, to somebody who asked without a key; it may be on its way to one. */
 export function isOwed({ state, join }: Pick<Call, 'state' | 'join'>): boolean {
   // Of what was not sent there is nothing to tell: the same again is simply tried.
-  return join === 'owed' && state !== 'not_sent' && !OPEN.has(state)
+  return (join === 'owed' || join === 'telling') && state !== 'not_sent' && !OPEN.has(state)
 }
+
+/** It is on its way to one who may hear it yet. Who is not heard of for so long was not told. */
+export function isBeingTold({ join, telling }: Pick<Call, 'join' | 'telling'>, now: number): boolean {
+  return join === 'telling' && telling !== undefined && now < telling.until
+}
+
+/** Longer than the ledger may take over the mark and what follows it: whoever tells has died, or stands still. */
+export const TELLING_MS = 10_000
 
 const OPEN: ReadonlySet<CallState> = new Set(['held', 'intent', 'executing', 'unknown', 'needs_human'])

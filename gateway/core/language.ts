@@ -1,5 +1,6 @@
 import { ACTION, KEPT, MEMBER } from './policy/language-action.ts'
 import { backend, BUDGET, GUARDRAILS, IDENTITY } from './policy/language-company.ts'
+import { NOTIFY } from './policy/language-notify.ts'
 import { ROLE } from './policy/language-role.ts'
 import { ROUTE } from './policy/language-route.ts'
 import { TESTS } from './policy/language-tests.ts'
@@ -17,7 +18,7 @@ export { FINAL } from './policy/language-company.ts'
  * said by compile.ts.
  */
 
-export type Kind = 'backends' | 'identity' | 'guardrails' | 'budgets' | 'action' | 'route' | 'role' | 'tests'
+export type Kind = 'backends' | 'identity' | 'guardrails' | 'budgets' | 'notify' | 'action' | 'route' | 'role' | 'tests'
 
 /** Which keys tell what a document is. */
 export const KEYS: { readonly [kind in Kind]: readonly string[] } = {
@@ -25,6 +26,7 @@ export const KEYS: { readonly [kind in Kind]: readonly string[] } = {
   identity: ['issuers', 'groups', 'people', 'sessions'],
   guardrails: ['switches', 'guardrails'],
   budgets: ['budgets'],
+  notify: ['channels', 'notify'],
   action: ['action'],
   route: ['route'],
   role: ['role'],
@@ -46,6 +48,7 @@ export function languageOf(adapters: AdapterSchemas): { readonly [kind in Kind]:
       { budgets: map('Shared budgets by name.', PLAIN_NAME, BUDGET) },
       ['budgets'],
     ),
+    notify: NOTIFY,
     action: ACTION,
     route: ROUTE,
     role: ROLE,

@@ -46,12 +46,14 @@ export interface NoteLease {
   readonly handle: string
   readonly place: string
 }
-/** It is certain that the login is gone. */
+/** It is certain that the login is gone, or that nobody can ever use it again. */
 export interface EndLease {
   readonly op: 'lease.end'
   readonly call: string
   /** Where it is no end of its session or of its time. */
   readonly reason?: 'not_taken'
+  /** It can log in no more and has no connection, but could not be dropped: what it owns where we cannot reach. */
+  readonly left?: string
 }
 /** The agent is there for a held lease that people have let go: policy and facts are asked once more (R12), and it is made. */
 export interface TakeLease {

@@ -1,6 +1,8 @@
 import type { ResultOfVisit, VisitOperation } from './visit.ts'
 import type { Unnamed } from './join.ts'
 import type { LeaseOperation, ResultOfLease } from './lease.ts'
+import type { PasskeyOperation, PasskeyWord, ResultOfPasskey } from './passkey.ts'
+import type { NoticeOperation, ResultOfNotice } from './notice.ts'
 import type { Approval, Bodies, Call, Json, JsonObject, Outcome, Plan, PolicyText, Session, Want } from './types.ts'
 
 /**
@@ -92,6 +94,8 @@ export interface Admit {
 export type Admitted =
   /** `handed`: what came of it was still to be told, and this answer is the telling. */
   | { readonly kind: 'bound'; readonly call: Call; readonly same: boolean; readonly handed?: true }
+  /** What came of an equal call is on its way to another: whether it is heard decides what this one is. Ask again. */
+  | { readonly kind: 'telling' }
   /** The plan's policy or switches are not the current ones, or its facts are too old: gather and weigh again. */
   | { readonly kind: 'stale' }
   | { readonly kind: 'session'; readonly code: 'session_expired' | 'session_revoked' }
@@ -101,16 +105,24 @@ export type Admitted =
 /** A request without a key of its own, before it is weighed: it joins an equal call, or is work of its own. */
 export interface Join extends Unnamed {
   readonly op: 'join'
+  /** The request, unlike any other. */
+  readonly by: string
 }
 export type Joined =
   | { readonly kind: 'joined'; readonly call: Call; readonly handed?: true }
   | { readonly kind: 'alone' }
+  | { readonly kind: 'telling' }
 
-/** What came of a call is told to somebody who asked without a key; `back`: it was not told after all. */
+/**
+ * What came of a call is about to be told to somebody who asked without a key, and then how that went: `told`, or `back`,
+ * for nobody heard it.
+ */
 export interface HandOut {
   readonly op: 'hand_out'
   readonly call: string
-  readonly back?: boolean
+  /** The request that is told. */
+  readonly by: string
+  readonly went?: 'told' | 'back'
 }
 export type Handed = { readonly kind: 'marked' | 'as_it_was'; readonly call: Call } | { readonly kind: 'no_such_call' }
 
@@ -119,6 +131,8 @@ export interface Approve {
   readonly op: 'approve'
   readonly call: string
   readonly approval: Approval
+  /** What signed the card, where a passkey did; `text` is kept beside the ledger, and the approval holds its digest. */
+  readonly passkey?: PasskeyWord & { readonly text: string }
   readonly plan: Plan
   readonly facts_until: number | null
   readonly bodies: Pick<Bodies, 'question' | 'facts' | 'request' | 'earlier'>
@@ -137,6 +151,8 @@ export type Approved =
         | 'cancelled'
       readonly call: Call
     }
+  /** No passkey signed it, or none that counts any more: `why`. */
+  | { readonly kind: 'passkey_required'; readonly call: Call; readonly why?: string }
   | { readonly kind: 'held' | 'denied'; readonly call: Call }
   | { readonly kind: 'started'; readonly call: Call; readonly begun: number }
 
@@ -379,7 +395,9 @@ export type Operation =
   | ClosePolicy
   | Note
   | VisitOperation
+  | PasskeyOperation
   | LeaseOperation
+  | NoticeOperation
 
 export type ResultOf<O extends Operation> = O extends Admit
   ? Admitted
@@ -413,6 +431,10 @@ export type ResultOf<O extends Operation> = O extends Admit
                               ? PolicyClosed
                               : O extends VisitOperation
                                 ? ResultOfVisit<O>
-                                : O extends LeaseOperation
-                                  ? ResultOfLease<O>
-                                  : { readonly entry: string }
+                                : O extends PasskeyOperation
+                                  ? ResultOfPasskey<O>
+                                  : O extends LeaseOperation
+                                    ? ResultOfLease<O>
+                                    : O extends NoticeOperation
+                                      ? ResultOfNotice<O>
+                                      : { readonly entry: string }

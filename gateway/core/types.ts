@@ -399,6 +399,8 @@ export interface Policy {
     readonly settle: readonly string[]
     readonly export: readonly string[]
     readonly metrics: 'token' | 'open'
+    /** A passkey counts for approvals from so long after it was registered. */
+    readonly passkeys_after_ms: number
   }
   readonly sessions: { readonly lifetime_max_ms: number; readonly live_per_principal: number }
   /** Absent where there is no channel. */
@@ -501,6 +503,13 @@ export interface Approval {
   readonly groups: readonly string[]
   readonly at: number
   readonly card: string
+  /** The passkey that signed the card; without one it counts in no line that asks for one. */
+  readonly passkey?: {
+    /** `sha256:…` of the credential's id. */
+    readonly credential: string
+    /** `sha256:…` of what is kept beside the ledger. */
+    readonly digest: string
+  }
 }
 
 export type Decision =
@@ -604,9 +613,12 @@ export interface Call {
   readonly fingerprint: string
   /**
    * Where equal requests may come without a key of their own. `open`: they join while it is open. `owed`: one of them has
-   * asked, and what comes of it is to be told once. `handed`: it was. Absent: none can come.
+   * asked, and what comes of it is to be told once. `telling`: that is on its way to one. `handed`: it was told. Absent:
+   * none can come.
    */
-  readonly join?: 'open' | 'owed' | 'handed'
+  readonly join?: 'open' | 'owed' | 'telling' | 'handed'
+  /** While it is on its way: to which request, and until when (ms) others wait to know whether it was heard. */
+  readonly telling?: { readonly by: string; readonly until: number }
   readonly policy: string
   readonly summary: string
   readonly cost: Amount | null

@@ -17,10 +17,32 @@ export interface Visit {
   readonly proven: Proven
   /** When the issuer last asked for their credentials, ms; null where it does not say. What a step-up goes by. */
   readonly auth_at: number | null
+  /** When they last confirmed with a passkey that it is them, ms. */
+  readonly confirmed_at?: number | null
+  /** What a passkey of theirs is to sign next, once. */
+  readonly challenge?: Challenge | null
   readonly begun_at: number
   /** Of the last request, within a minute; ms. */
   readonly seen_at: number
   readonly expires_at: number
+}
+
+/** `register`: a new passkey. `confirm`: that it is them. */
+export interface Challenge {
+  readonly for: 'register' | 'confirm'
+  /** 32 random bytes, base64url. */
+  readonly value: string
+  readonly expires_at: number
+}
+
+const FRESH_MS = 5 * 60_000
+const CHALLENGE_MS = 5 * 60_000
+
+/** Until when they count as having proved just now who they are, ms; what a stolen cookie alone cannot bring about. */
+export function freshUntil({ auth_at, confirmed_at, begun_at }: Visit): number {
+  // An issuer may tell what it likes: it asked for them before this visit began.
+  const said = auth_at === null ? 0 : Math.min(auth_at, begun_at)
+  return Math.max(said, confirmed_at ?? 0) + FRESH_MS
 }
 
 /**
@@ -72,6 +94,12 @@ export interface EndVisit {
   readonly op: 'visit.end'
   readonly visit: string
 }
+/** A passkey of theirs is about to sign something; what was to be signed before is not any more. */
+export interface ChallengeVisit {
+  readonly op: 'visit.challenge'
+  readonly visit: string
+  readonly challenge: Omit<Challenge, 'expires_at'>
+}
 
 /** A consent is asked for, or given at once. */
 export interface AskConsent {
@@ -103,7 +131,7 @@ export interface ConsentNow {
   readonly consent: Consent | null
 }
 
-export type VisitOperation = OpenVisit | UseVisit | EndVisit | AskConsent | DecideConsent | PollConsent
+export type VisitOperation = OpenVisit | UseVisit | EndVisit | ChallengeVisit | AskConsent | DecideConsent | PollConsent
 
 export type ResultOfVisit<O extends VisitOperation> = O extends AskConsent
   ? ConsentAsked
@@ -112,3 +140,8 @@ export type ResultOfVisit<O extends VisitOperation> = O extends AskConsent
     : O extends OpenVisit
       ? { readonly entry: string; readonly visit: Visit }
       : { readonly visit: Visit | null }
+
+/** @returns the challenge as it is kept. */
+export function challengeAt(now: number, challenge: Omit<Challenge, 'expires_at'>): Challenge {
+  return { ...challenge, expires_at: now + CHALLENGE_MS }
+}

@@ -1,7 +1,9 @@
 import { actingFields } from './principal.ts'
 import type { Unnamed } from './join.ts'
 import type { LeaseRow } from './lease.ts'
+import type { Notice, Wait } from './notice.ts'
 import type { SessionRow, Switches } from './operations.ts'
+import type { Passkey } from './passkey.ts'
 import type { Consent, Visit } from './visit.ts'
 import type { Bodies, Call, CallState, JsonObject, LimitState, PolicyText } from './types.ts'
 
@@ -35,8 +37,12 @@ export interface Working {
   readonly salts: Map<string, string>
   readonly visits: Map<string, Visit>
   readonly consents: Map<string, Consent>
+  /** By id. */
+  readonly passkeys: Map<string, Passkey>
   /** By call. */
   readonly leases: Map<string, LeaseRow>
+  readonly waits: Map<string, Wait>
+  readonly notices: Map<string, Notice>
   /** A fresh `ent_…`. */
   readonly id: () => string
 
@@ -45,6 +51,8 @@ export interface Working {
   /** keyName(…) → id of the call that a request with this key has joined. */
   readonly joined: Map<string, string>
   readonly bodies: Map<string, Partial<Bodies> & { call: string }>
+  /** What passkeys signed, beside the entry that holds its digest. */
+  readonly assertions: KeptAssertion[]
   readonly texts: { digest: string; texts: readonly PolicyText[] }[]
   readonly changed: {
     calls: Set<string>
@@ -53,10 +61,20 @@ export interface Working {
     /** One that is not there any more is deleted. */
     visits: Set<string>
     consents: Set<string>
+    /** One that is not there any more is deleted. */
+    passkeys: Set<string>
     leases: Set<string>
+    waits: Set<string>
+    notices: Set<string>
     switches: boolean
     definitions: boolean
   }
+}
+
+export interface KeptAssertion {
+  readonly entry: string
+  readonly call: string
+  readonly text: string
 }
 
 export interface Closed {
@@ -104,12 +122,17 @@ export interface Touches {
   readonly proofs?: readonly { readonly issuer: string; readonly jti: string }[]
   readonly visits?: readonly string[]
   readonly consents?: readonly string[]
+  readonly passkeys?: readonly string[]
+  /** All of this person's. */
+  readonly passkeysOf?: string
   /** The consent that has this user code, by its hash. */
   readonly userCode?: string
   /** The leases of these calls. */
   readonly leases?: readonly string[]
   /** The lease of this call, and all sessions of its lineage. */
   readonly leaseEnd?: string
+  /** The waits of these calls, with their notices. */
+  readonly told?: readonly string[]
 }
 
 /** The arrows of 5-correctness; only these exist. `null`: a call that is not there yet. */

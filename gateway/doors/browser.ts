@@ -30,14 +30,17 @@ export interface Pages {
   done(): Router
 }
 
-export function pages({ gateway, scrub, fault, adminUrl, body: limits = BODY_LIMITS }: PageParts): Pages {
+export function pages({ gateway, scrub, fault, adminUrl, signIn, body: limits = BODY_LIMITS }: PageParts): Pages {
   const router = newRouter()
   const send = sender(scrub)
   const paths: string[] = []
   const route = (answer: (request: Request, cookies: Cookies) => Promise<Answer>): RequestHandler => {
     return async (request, response) => {
       const cookies = cookiesFor(adminUrl())
-      const to = sameName(request, adminUrl())
+      // The demo is at a second name too, for passkeys; sign-ins at an issuer come back to the first.
+      const second = request.path.startsWith('/login') ? null : (signIn.links?.place() ?? null)
+      const isThere = second !== null && request.headers.host === new URL(second.url).host
+      const to = isThere ? null : sameName(request, adminUrl())
       const answered =
         cookies === null
           ? page(

@@ -1,4 +1,4 @@
-import type { Express, Request } from 'express'
+import type { Express, Request, Response } from 'express'
 import { endpointsOf, served } from '../core/endpoint.ts'
 import type { Served } from '../core/endpoint.ts'
 import { Problem } from '../core/problem.ts'
@@ -25,7 +25,7 @@ import { slots } from './slots.ts'
 export function compatApp(parts: DoorParts, shape: Shape): Express {
   const { gateway, identity, body: limits = BODY_LIMITS } = parts
   const waiting = slots(parts.waiting_max)
-  const answered = async (request: Request, gone: () => boolean): Promise<Answer> => {
+  const answered = async (request: Request, response: Response): Promise<Answer> => {
     const session = await identity.authenticate(request.headers.authorization)
     mustBeReady(gateway)
     refuseHeaders(request, shape)
@@ -48,7 +48,7 @@ export function compatApp(parts: DoorParts, shape: Shape): Express {
       // All errors at once: those of the parameters, and those of the input that was made of them.
       ...(errors.length > 0 ? { unreadable: [...errors, ...found.action.validate(input)] } : {}),
       key: key.key,
-      ...(key.unnamed ? { unnamed: { gone } } : {}),
+      ...(key.unnamed ? { unnamed: listening(request, response) } : {}),
       wait_ms: WAIT_MS,
     })
     return answerOf(shape, found, input, reply, key.unnamed)
@@ -56,14 +56,26 @@ export function compatApp(parts: DoorParts, shape: Shape): Express {
   return frame(
     parts,
     (route) => [
-      (request, response, next) => {
-        const gone = (): boolean => response.destroyed || request.socket.destroyed
-        return waiting.hold(async () => route((asked) => answered(asked, gone))(request, response, next))
-      },
+      (request, response, next) =>
+        waiting.hold(async () => route((asked) => answered(asked, response))(request, response, next)),
     ],
     undefined,
     (problem) => shape.refusal({ code: problem.code, message: problem.message, problem: problem.body() }),
   )
+}
+
+/** Whether whoever asked is still there, and whether the answer left before they were gone. */
+function listening({ socket }: Request, response: Response): NonNullable<CallRequest['unnamed']> {
+  const gone = (): boolean => response.destroyed || socket.destroyed
+  return {
+    gone,
+    heard: () =>
+      new Promise((resolve) => {
+        if (response.writableFinished) return resolve(true)
+        if (gone()) return resolve(false)
+        response.once('finish', () => resolve(true)).once('close', () => resolve(response.writableFinished))
+      }),
+  }
 }
 
 /** For a running call; an SDK waits about 80 s. For people nobody waits. */

@@ -99,10 +99,10 @@ export function loginRoutes(parts: PageParts): Router {
 
   if (links !== null) {
     get('/in/:code', async (request, cookies) => {
-      const proven = links.take(pathValue(request, 'code'))
-      const cookie =
-        proven === null ? null : await visits.open(proven, 'link', visits.idOf(cookies.read(request, 'person')))
-      if (cookie !== null) return welcome(cookie, '/console/', cookies)
+      const taken = links.take(pathValue(request, 'code'))
+      const before = visits.idOf(cookies.read(request, 'person'))
+      const cookie = taken === null ? null : await visits.open(taken.proven, 'link', before, taken.auth_at)
+      if (taken !== null && cookie !== null) return welcome(cookie, onward(taken.next), cookies)
       gateway.refused('token_invalid', sourceOf(request))
       const text = markup`<p>A link opens once. npm start prints new ones.</p>`
       return page('This link is used up', text, { status: 403 })

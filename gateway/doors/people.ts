@@ -6,6 +6,7 @@ import { flag, name, outcome, readFields, reason, reasonIfAny } from './fields.t
 import type { Field } from './fields.ts'
 import { mustBeReady, newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
+import { assertionIfAny } from './passkey-fields.ts'
 import { decimalOf, integerOf, readQuery, statusOf, timeOf } from './query.ts'
 import { BODY_LIMITS, readJsonBody } from './read-body.ts'
 import { personAt } from './who.ts'
@@ -46,8 +47,12 @@ export function peopleRoutes(parts: DoorParts, route: Route): Router {
     readQuery(request, [])
     return people.story(person, pathValue(request, 'id'))
   })
-  decides('post', '/admin/v1/calls/:id/approve', { card: name }, (person, id, { card }) =>
-    people.approve(person, id, card),
+  looks('/admin/v1/calls/:id/proof', (person, request) => {
+    readQuery(request, [])
+    return people.proof(person, pathValue(request, 'id'))
+  })
+  decides('post', '/admin/v1/calls/:id/approve', { card: name, passkey: assertionIfAny }, (person, id, said) =>
+    said.passkey === null ? people.approve(person, id, said.card) : people.approve(person, id, said.card, said.passkey),
   )
   decides('post', '/admin/v1/calls/:id/reject', { reason }, (person, id, said) =>
     people.reject(person, id, said.reason),
@@ -78,6 +83,10 @@ export function peopleRoutes(parts: DoorParts, route: Route): Router {
     readQuery(request, [])
     return { limits: await people.limits(person) }
   })
+  looks('/admin/v1/roles', async (person, request) => {
+    readQuery(request, [])
+    return { roles: await people.roles(person) }
+  })
   decides('put', '/admin/v1/switches/:id', { on: flag, reason }, (person, id, { on, reason }) =>
     people.setSwitch(person, id, on, reason),
   )
@@ -105,7 +114,7 @@ export function peopleRoutes(parts: DoorParts, route: Route): Router {
 
 /** @param paged whether the answer comes in pages; an export is always whole. */
 export function callFilter(request: Request, paged = true): PeopleFilter {
-  const texts = ['role', 'action', 'session', 'person', 'q'] as const
+  const texts = ['role', 'action', 'session', 'person', 'because', 'evidence', 'q'] as const
   const pages = paged ? (['cursor', 'limit'] as const) : []
   const { status, since, until, min, max, limit, ...rest } = readQuery(request, [
     ...texts,

@@ -11,6 +11,7 @@ import type { SignInStore } from './session-store.ts'
 import type { Random } from './token.ts'
 import { unprovenEntries } from './unproven.ts'
 import { visits } from './visits.ts'
+import { passkeyPlace } from './webauthn.ts'
 import type { Visits } from './visits.ts'
 
 /** People in browsers, and what they let programs do. */
@@ -45,7 +46,7 @@ export function signIn(parts: SignInParts): SignIn {
     party: relyingParty({ ...parts, keys, callback: () => `${adminUrl().replace(/\/+$/, '')}/login/callback` }),
     visits: visits({ ...parts, dev: dev !== null }),
     consents: consents({ ...parts, unprovenEntry: unprovenEntries(monotonic) }),
-    links: dev === null ? null : onceLinks(parts),
+    links: dev === null ? null : onceLinks({ ...parts, place: () => passkeyPlace(adminUrl(), true) }),
     offered: () =>
       [...policy().issuers.values()].some((issuer) => {
         return signsPeopleIn(issuer) || (dev !== null && issuer.keys.kind === 'dev' && issuer.person !== null)

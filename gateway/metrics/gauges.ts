@@ -36,12 +36,13 @@ export function reading(house: House, made: Instruments): () => Promise<void> {
 
 async function fromStore(house: House, made: Instruments): Promise<void> {
   const now = house.clock.now()
-  const [unfinished, forPeople, sessions, leases, due] = await Promise.all([
+  const [unfinished, forPeople, sessions, leases, due, notices] = await Promise.all([
     house.store.unfinished(),
     house.store.calls({ states: ['needs_human'], limit: 10_000 }),
     house.store.sessions({ live_at: now, limit: 10_000 }),
     house.store.leases({}),
     house.store.leases({ due_at: now }),
+    house.store.told.counts(),
   ])
   const { roles } = house.policy()
   const limits = await Promise.all(
@@ -58,6 +59,12 @@ async function fromStore(house: House, made: Instruments): Promise<void> {
   }
   made.leases.set(leases.length)
   made.leases_due.set(due.length)
+  for (const gauge of [made.notices_waiting, made.notices_dead]) {
+    gauge.reset()
+    for (const channel of house.policy().notify?.channels.keys() ?? []) gauge.set({ channel }, 0)
+  }
+  for (const { channel, state, count } of notices)
+    (state === 'dead' ? made.notices_dead : made.notices_waiting).set({ channel }, count)
   for (const role of roles.keys()) made.sessions.set({ role }, 0)
   for (const { role } of sessions) made.sessions.inc({ role })
   for (const { role, views } of limits) {

@@ -73,6 +73,14 @@ export function instruments(registry: Registry) {
     sessions: gauge('sessions_live', 'Sessions that are neither ended nor expired; counted up to 10000.', ['role']),
     leases: gauge('leases_standing', 'Logins that were given out and are not revoked; counted up to 10000.'),
     leases_due: gauge('leases_overdue', 'Of those, the ones that must be gone and are not yet.'),
+    notices: counter('notices_total', 'Tries to tell people that a call waits, by what came of them.', [
+      'channel',
+      'outcome',
+    ]),
+    notices_waiting: gauge('notices_waiting', 'Notices that are still to be sent; reminders count from the hold on.', [
+      'channel',
+    ]),
+    notices_dead: gauge('notices_dead', 'Notices of the last month that came to nobody.', ['channel']),
     limit_used: gauge('limit_used', 'Used of a limit that counts by role: calls, or minor units of a currency.', [
       'role',
       'action',

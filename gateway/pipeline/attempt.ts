@@ -118,6 +118,8 @@ async function settle(house: House, call: Call, answered: Outcome): Promise<Call
   const settles = { op: 'settle', call: call.id, attempt: call.attempt, outcome: bare, output, replay_ms } as const
   const operation = lease === undefined ? settles : { ...settles, lease }
   const result = await persist(house, () => house.store.write(operation))
+  // Whoever looks after logins looks from now on, whatever the policy says of leases by then.
+  if (lease !== undefined) house.leases.standing = true
   // From here on it has an owner who sees to its end; only now anybody may have it.
   if (login !== null && result.kind === 'settled') {
     house.leases.give(call.id, { ...login, expires_at: result.call.evidence['expires_at'] ?? null })

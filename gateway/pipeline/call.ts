@@ -15,7 +15,7 @@ import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { newId } from './ids.ts'
 import { invalid, invalidMembers } from './invalid.ts'
-import { boundBefore, boundTo, joinOf } from './join.ts'
+import { boundBefore, boundTo, joinOf, untilHeard } from './join.ts'
 import { inPlace, Shed } from './places.ts'
 import { refuse, repeat } from './refuse.ts'
 import type { Known } from './refuse.ts'
@@ -33,10 +33,15 @@ import { waited } from './wait.ts'
  *
  * @throws Problem for what is no call's state: 503 before anything was written, key_required.
  */
-export async function call(house: House, session: Session, request: CallRequest): Promise<Reply> {
+export async function call(
+  house: House,
+  session: Session,
+  request: CallRequest,
+  id = newId(house, 'call'),
+): Promise<Reply> {
   house.step('call.received')
   const policy = house.policy()
-  const asked: Asked = { id: newId(house, 'call'), session, request, policy }
+  const asked: Asked = { id, session, request, policy }
   const action = policy.actions.get(request.action)
   const grant = policy.roles.get(session.role)?.grants.get(request.action)
   // A route is none of the actions that a door with whole inputs has, and the other way round.
@@ -88,7 +93,7 @@ export async function call(house: House, session: Session, request: CallRequest)
   // Stale plans come back: policy, switches or facts changed on the way. Each turn takes one snapshot of them.
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     // The input was held to the policy of the beginning: under another one all of it is asked anew.
-    if (house.policy() !== policy) return call(house, session, request)
+    if (house.policy() !== policy) return call(house, session, request, id)
     const considered = await consider(house, asked.id, session, action.name, input)
     if (considered.kind === 'denied') {
       const { because, detail } = considered
@@ -121,7 +126,10 @@ export async function call(house: House, session: Session, request: CallRequest)
     })
     house.step('call.admitted')
     if (admitted.kind === 'stale') await untilFollowed(house)
-    else return entered(house, asked, admitted, known, operation.bodies.request)
+    else if (admitted.kind === 'telling') {
+      await untilHeard(house)
+      return call(house, session, request, id)
+    } else return entered(house, asked, admitted, known, operation.bodies.request)
   }
   const detail = 'Facts, policy or switches changed faster than the call could be decided. Nothing was sent.'
   return refuse(house, asked, { code: 'backend_unavailable', detail, because: [] }, known)
@@ -133,7 +141,7 @@ const TURNS_MAX = 3
 async function entered(
   house: House,
   asked: Asked,
-  admitted: Exclude<Admitted, { kind: 'stale' }>,
+  admitted: Exclude<Admitted, { kind: 'stale' | 'telling' }>,
   known: Known,
   request: string | null,
 ): Promise<Reply> {

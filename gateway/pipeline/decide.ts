@@ -1,13 +1,16 @@
+import { sha256Of } from '../core/assertion.ts'
+import type { Assertion } from '../core/passkey.ts'
 import { Problem } from '../core/problem.ts'
 import type { Code } from '../core/problem.ts'
 import { notToApprove } from '../core/fold/people.ts'
 import type { Approve } from '../core/operations.ts'
-import type { Call, Person } from '../core/types.ts'
+import type { Approval, Call, Person } from '../core/types.ts'
 import { askedAgain } from './ask-again.ts'
 import { untilFollowed } from './follow.ts'
 import { start } from './start.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import { signedCard, withoutOne } from './passkeys.ts'
 import { isSettled } from './reply.ts'
 import { refuseWhileRestored } from './restore.ts'
 import { mayOrRefuse, refusedClick } from './rights.ts'
@@ -24,14 +27,20 @@ const SAYS: { readonly [kind: string]: string } = {
   expired: 'The time to decide is over.',
   cancelled: 'The call was cancelled.',
   rejected: 'The call was rejected.',
-  passkey_required: 'A line of the policy asks for a passkey.',
 }
 
 /**
  * One more yes: facts are fetched today, the policy asked again, and both are bound to the card that was seen (R12).
  * Facts that cannot be fetched: 503, and the call is still held.
  */
-export async function approve(house: House, person: Person, id: string, card: string): Promise<Call> {
+export async function approve(
+  house: House,
+  person: Person,
+  id: string,
+  card: string,
+  /** What a passkey of theirs signed the card with; it is checked whether or not the policy asks for one. */
+  assertion?: Assertion,
+): Promise<Call> {
   refuseWhileRestored(house)
   for (let turn = 0; turn < 10; turn++) {
     const call = await callOf(house, id)
@@ -39,13 +48,13 @@ export async function approve(house: House, person: Person, id: string, card: st
     // Nobody makes the gateway ask a backend whose yes would not count.
     const approval = { person: person.id, name: person.name, groups: person.groups, at: 0, card }
     const refusal = notToApprove(call, approval, await house.store.switches())
-    if (refusal !== null) return no(house, person, refusal, call)
-    if (call.need.some((line) => line.passkey && person.groups.includes(line.of))) {
-      return no(house, person, 'passkey_required', call)
-    }
+    if (refusal === 'passkey_required' && assertion === undefined) return unsigned(house, person, call)
+    if (refusal !== null && refusal !== 'passkey_required') return no(house, person, refusal, call)
+    const signed = assertion === undefined ? null : await signedCard(house, person, assertion, card)
+    if (signed !== null && !signed.ok) return unsigned(house, person, call, signed.why)
     const asked = await askedAgain(house, call)
     house.step('approve.weighed')
-    const operation: Approve = { op: 'approve', call: id, approval, ...asked }
+    const operation: Approve = { op: 'approve', call: id, ...withWord(approval, signed), ...asked }
     const approved = await house.quiet.enter(() => house.store.write(operation))
     house.step('approve.written')
     switch (approved.kind) {
@@ -60,6 +69,8 @@ export async function approve(house: House, person: Person, id: string, card: st
       case 'held':
       case 'denied':
         return announce(house, approved.call)
+      case 'passkey_required':
+        return unsigned(house, person, approved.call, approved.why)
       default:
         announce(house, approved.call)
         return no(house, person, approved.kind, approved.call)
@@ -92,6 +103,24 @@ export async function settleByPerson(
   announce(house, result.call)
   if (result.kind === 'settled' || result.kind === 'one_more') return result.call
   return no(house, person, result.kind === 'own_call' ? 'own_call' : 'already_decided', result.call)
+}
+
+/** The approval names what signed it by digest; the operation brings what is kept, and what the transaction looks at again. */
+function withWord(
+  approval: Approval,
+  signed: Awaited<ReturnType<typeof signedCard>> | null,
+): Pick<Approve, 'approval' | 'passkey'> {
+  if (signed === null || !signed.ok) return { approval }
+  const { word, text } = signed
+  const passkey = { credential: `sha256:${word.passkey}`, digest: sha256Of(text, 'utf8') }
+  return { approval: { ...approval, passkey }, passkey: { ...word, text } }
+}
+
+/** No passkey signed the card, or not so that it counts. */
+async function unsigned(house: House, person: Person, call: Call, why?: string): Promise<never> {
+  await refusedClick(house, person, 'decide about a call', 'passkey_required', call.id, why)
+  const detail = why === undefined ? withoutOne(house, call) : `The passkey’s yes is refused: ${why}.`
+  throw new Problem('passkey_required', detail, { call: call.id })
 }
 
 async function decided(house: House, person: Person, call: Call): Promise<never> {

@@ -28,7 +28,7 @@ export async function resolveLease(house: House, doubtful: Call, whose: 'own' | 
   await house.clock.sleep(begins_within_ms + spec.timeout_ms + spec.lands_within_ms)
   const over = house.clock.monotonic() + TRIES_MS
   for (let pause_ms = 500; !house.stopping; pause_ms = Math.min(pause_ms * 2, 30_000)) {
-    const reason = await revoke(house, lease)
+    const reason = (await revoke(house, lease))?.reason ?? null
     if (reason === null) {
       return conclude(
         house,

@@ -1,5 +1,7 @@
 import type { Exchange } from '../../adapters/adapter.ts'
+import type { Assertion } from '../core/passkey.ts'
 import type { ProblemBody } from '../core/problem.ts'
+import type { CallProof } from '../core/proof.ts'
 import type {
   CallState,
   CallStatus,
@@ -13,6 +15,9 @@ import type {
   Policy,
   Session,
 } from '../core/types.ts'
+
+import type { PasskeyGateway } from './passkeys.ts'
+import type { NoticesGateway } from './notices/people.ts'
 
 /**
  * What a door may ask for. One path: every method that can lead to an effect goes through call.ts. Anything that is not
@@ -39,6 +44,9 @@ export interface Gateway {
 
   /** For people. Each checks the right that identity.yaml asks for; every refused click is an entry. */
   readonly people: PeopleGateway
+  readonly passkeys: PasskeyGateway
+  /** For people too: who was told that a call waits. */
+  readonly notices?: NoticesGateway
   /** Why nothing can be admitted now, or null. */
   notReady(): string | null
   /** Counted and written as one `requests.refused` entry per second, code and source. */
@@ -55,7 +63,12 @@ export interface CallRequest {
    * Nobody chose the key (an SDK made it up for this one request), or there is none: an equal call that is open is joined,
    * and what comes of it is told once (docs/decisions/009).
    */
-  readonly unnamed?: { /** Who asked has hung up: what came of it is still to be told. */ readonly gone: () => boolean }
+  readonly unnamed?: {
+    /** Who asked has hung up: what came of it is still to be told. */
+    readonly gone: () => boolean
+    /** Once the answer has left, or whoever asked has: which of them it was. */
+    readonly heard: () => Promise<boolean>
+  }
   readonly dry_run?: boolean
   /** Of a route, and only of one: what streams. The reply comes when the stream is over. */
   readonly exchange?: Omit<Exchange, 'route'>
@@ -71,7 +84,7 @@ export interface Reply {
   /** What a POST says instead of the envelope: denied, refused, rejected, expired, cancelled, not_sent. */
   readonly problem: ProblemBody | null
   /** What came of it is still to be told to somebody who asked without a key. */
-  readonly owed?: true
+  readonly owed?: { /** The request that it is written down to be told to. */ readonly to: string | null }
 }
 
 /** The one envelope of a call (the public contract). */
@@ -129,7 +142,10 @@ export interface PeopleGateway {
   /** The same calls for a file, a page at a time; needs the right to export. */
   exported(person: Person, filter: PeopleFilter): Promise<{ calls: CallExport[]; cursor: string | null }>
   story(person: Person, id: string): Promise<CallStory>
-  approve(person: Person, id: string, card: string): Promise<CallStory>
+  /** That the call's entries are in the signed ledger. @throws Problem ledger_unavailable before its first head is signed. */
+  proof(person: Person, id: string): Promise<CallProof>
+  /** @param passkey what one of theirs signed the card with. */
+  approve(person: Person, id: string, card: string, passkey?: Assertion): Promise<CallStory>
   reject(person: Person, id: string, reason: string): Promise<CallStory>
   settle(person: Person, id: string, outcome: 'done' | 'refused', reason: string): Promise<CallStory>
   /** Newest first, after `before`, 100 when `limit` is not said. `person`: the workload, or whom it acts for. */
@@ -140,6 +156,8 @@ export interface PeopleGateway {
   /** @param why what the entry keeps. */
   revoke(person: Person, id: string, why?: string): Promise<SessionView>
   limits(person: Person): Promise<JsonObject[]>
+  /** What each role is granted, and when each was asked for last. */
+  roles(person: Person): Promise<RoleUse[]>
   setSwitch(person: Person, name: string, on: boolean, reason: string): Promise<JsonObject>
   policy(person: Person): Promise<JsonObject>
   /** What `people:` lets this person do. */
@@ -161,6 +179,10 @@ export interface PeopleFilter {
   /** Decimals, in the unit of each call. */
   readonly min?: string
   readonly max?: string
+  /** A line of the policy that said no, or that asks for people; as `because` and `need` name it. */
+  readonly because?: string
+  /** What the backend calls it: one of the values of the evidence, to the letter. */
+  readonly evidence?: string
   /** Text, anywhere in what a list shows, the request key, and the evidence. */
   readonly q?: string
   readonly cursor?: string
@@ -210,6 +232,8 @@ export interface CallSummary {
     readonly count: number
     readonly of: string
     readonly have: number
+    /** A yes counts only where a passkey signed it. */
+    readonly passkey?: true
   }[]
   readonly expires_at: string | null
 }
@@ -220,14 +244,30 @@ export interface CallStory extends CallSummary {
   readonly card: string | null
   readonly facts: JsonObject | null
   readonly agent_says: JsonObject | null
+  /** Where the facts came from, and where it is sent. */
+  readonly backend: string
+  /** Since when the session is there that asked; null where it is not kept any more. */
+  readonly session_since: string | null
   readonly will_send: Json | null
   readonly undo: string
   readonly output: Json | null
   readonly evidence: JsonObject
-  readonly approvals: readonly { readonly person: string; readonly name: string; readonly at: string }[]
+  readonly approvals: readonly {
+    readonly person: string
+    readonly name: string
+    readonly at: string
+    /** `sha256:…` of the credential that signed the card. */
+    readonly passkey?: string
+  }[]
   readonly detail: string | null
   readonly limits: readonly LimitView[]
   readonly entries: readonly JsonObject[]
+}
+
+/** A role of the policy that decides. `last_at`: when this role asked for it last, whatever came of it. */
+export interface RoleUse {
+  readonly role: string
+  readonly grants: readonly { readonly action: string; readonly effect: Effect; readonly last_at: string | null }[]
 }
 
 export interface SessionView {

@@ -1,3 +1,4 @@
+import type { Ceremonies } from '../core/passkey.ts'
 import type { Call, Json, JsonObject, Policy } from '../core/types.ts'
 import type { Store } from '../store/store.ts'
 import type { Changes } from './changes.ts'
@@ -28,9 +29,11 @@ export interface House {
   /** Requests that wait for a call to change, by its backend. */
   readonly waits: Places
   readonly leases: Leases
-  /** Calls whose attempt or resolution this process owns, with the end of it. */
+  /** Calls whose attempt or resolution this process owns, with the end of it; and what is still to be written of an answer. */
   readonly running: Map<string, Promise<unknown>>
   readonly adminUrl: () => string
+  /** How people's passkeys are asked and checked. */
+  readonly ceremonies: Ceremonies
   /** The named steps of a call, for a harness that kills at each. */
   readonly step: (name: string) => void
   readonly log: (line: string, fields?: { readonly [name: string]: Json }) => void

@@ -1,7 +1,10 @@
 import type { Admit } from '../core/operations.ts'
 import type { Unnamed } from '../core/join.ts'
+import { isBeingTold } from '../core/join.ts'
+import { Problem } from '../core/problem.ts'
 import type { Action, Call } from '../core/types.ts'
 import type { Asked } from './asked.ts'
+import { persist } from './attempt.ts'
 import type { CallRequest, Reply } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
@@ -20,11 +23,28 @@ export function joinOf(action: Action, { unnamed, dry_run }: CallRequest): Pick<
 export async function boundBefore(house: House, asked: Asked, keyed: Keyed): Promise<Call | null> {
   if (keyed.join !== 'invented') return boundTo(house, asked, keyed)
   const unnamed = unnamedOf(asked, keyed)
-  const found = await house.store.callUnnamed(unnamed)
-  if (found === null || found.kind === 'bound') return found?.call ?? null
-  const joined = await house.store.write({ op: 'join', ...unnamed })
-  return joined.kind === 'joined' ? announce(house, joined.call) : null
+  for (;;) {
+    const found = await house.store.callUnnamed(unnamed)
+    if (found === null || found.kind === 'bound') return found?.call ?? null
+    const isOnItsWay = isBeingTold(found.call, house.clock.now())
+    const joined = isOnItsWay ? null : await house.store.write({ op: 'join', ...unnamed, by: asked.id })
+    if (joined?.kind === 'joined') return announce(house, joined.call)
+    if (joined?.kind === 'alone') return null
+    await untilHeard(house)
+  }
 }
+
+/**
+ * What came of an equal call is on its way to another request: a moment later it is known whether that one heard it.
+ *
+ * @throws Problem overloaded while the gateway stops.
+ */
+export async function untilHeard(house: House): Promise<void> {
+  if (house.stopping) throw new Problem('overloaded', 'The gateway is stopping. Nothing was sent.')
+  await house.clock.sleep(LOOK_MS)
+}
+
+const LOOK_MS = 20
 
 /** The call that its key names. */
 export async function boundTo({ store }: House, asked: Asked, keyed: Keyed): Promise<Call | null> {
@@ -36,15 +56,39 @@ export async function boundTo({ store }: House, asked: Asked, keyed: Keyed): Pro
 }
 
 /**
- * What came of a call is written down as told before it is: were we to crash in between, the request's own repeat gets
- * it, and whoever asks anew does not get it a second time. Who has hung up was told nothing.
+ * Before what came of a call is told, that it is on its way is written down, and after it whether it was heard. Were we to
+ * crash in between, the request's own repeat gets it, or else whoever asks anew. Who has hung up was told nothing.
+ *
+ * @param by the request.
  */
-export async function told(house: House, { unnamed }: CallRequest, reply: Reply): Promise<Reply> {
-  if (unnamed === undefined || reply.owed !== true || unnamed.gone()) return reply
-  house.step('join.tells')
-  await house.store.write({ op: 'hand_out', call: reply.envelope.call })
-  house.step('join.told')
+export async function told(house: House, { unnamed }: CallRequest, reply: Reply, by: string): Promise<Reply> {
+  if (unnamed === undefined || reply.owed === undefined) return reply
+  const { call } = reply.envelope
+  if (!unnamed.gone() && reply.owed.to !== by) {
+    house.step('join.tells')
+    await house.store.write({ op: 'hand_out', call, by }).catch((error: unknown) => {
+      // Whether it was kept nobody knows, and whoever asked is told that the ledger does not answer.
+      went(house, call, by, Promise.resolve(false))
+      throw error
+    })
+    house.step('join.told')
+  }
+  went(house, call, by, unnamed.heard())
   return reply
+}
+
+function went(house: House, call: string, by: string, heard: Promise<boolean>): void {
+  const name = `${call} told to ${by}`
+  const write = (isHeard: boolean) =>
+    persist(house, () => house.store.write({ op: 'hand_out', call, by, went: isHeard ? 'told' : 'back' }))
+  const written = heard
+    .then(write)
+    // Whoever asks for the same next waits, and is told.
+    .catch((error: unknown) =>
+      house.log('whether an answer was heard is not written down', { call, error: String(error) }),
+    )
+    .finally(() => house.running.delete(name))
+  house.running.set(name, written)
 }
 
 function unnamedOf({ session, request }: Asked, { key, fingerprint }: Keyed): Unnamed {

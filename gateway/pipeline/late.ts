@@ -12,11 +12,13 @@ export function late(house: House, operation: Operation, result: ResultOf<Operat
   if (!('call' in result)) return
   const call = announce(house, result.call)
   house.log('the ledger answered too late', { operation: operation.op, call: call.id })
-  // It was the telling of what came of the call, and nobody heard it.
-  const told = operation.op === 'hand_out' && operation.back !== true && result.kind === 'marked'
-  if (told || 'handed' in result) {
-    persist(house, () => house.store.write({ op: 'hand_out', call: call.id, back: true })).catch((error: unknown) =>
-      house.log('what came of a call will not be told again', { call: call.id, error: String(error) }),
+  // It was the telling of what came of the call, and nobody heard it. Where this comes too late, whoever waits for it to be
+  // heard is told at last.
+  const by = askerOf(operation)
+  if (by !== null && call.join === 'telling' && call.telling?.by === by) {
+    persist(house, () => house.store.write({ op: 'hand_out', call: call.id, by, went: 'back' })).catch(
+      (error: unknown) =>
+        house.log('that an answer was not heard is not written down', { call: call.id, error: String(error) }),
     )
   }
   // A further attempt is settled by resolve.ts, which goes on from what the ledger says.
@@ -28,4 +30,10 @@ export function late(house: House, operation: Operation, result: ResultOf<Operat
     .catch((error: unknown) =>
       house.log('a late call waits for the next start', { call: call.id, error: String(error) }),
     )
+}
+
+/** The request to which what came of a call would have been told. */
+function askerOf(operation: Operation): string | null {
+  if (operation.op === 'admit') return operation.call
+  return operation.op === 'join' || operation.op === 'hand_out' ? operation.by : null
 }

@@ -5,8 +5,11 @@ import { call } from './call.ts'
 import type { Gateway } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import { newId } from './ids.ts'
 import { told } from './join.ts'
-import { peopleGateway, statesOf } from './people.ts'
+import { passkeyGateway } from './passkeys.ts'
+import { statesOf } from './list.ts'
+import { peopleGateway } from './people.ts'
 import { endSessionsWithoutRole, recover } from './recover.ts'
 import { refusedRequests } from './refused-requests.ts'
 import { waited } from './wait.ts'
@@ -52,7 +55,10 @@ function gatewayOf(house: House, count: (code: string, source: string) => void):
     policy: house.policy,
     actions: (session) => actionsOf(house, session),
     routes: (session) => routesOf(house, session),
-    call: async (session, request) => told(house, request, await call(house, session, request)),
+    async call(session, request) {
+      const id = newId(house, 'call')
+      return told(house, request, await call(house, session, request, id), id)
+    },
     async show(session, id, wait_ms) {
       const found = await own(session, id)
       const request = { action: found.action, input: {}, key: null, wait_ms, wait_held: true }
@@ -77,6 +83,7 @@ function gatewayOf(house: House, count: (code: string, source: string) => void):
       return replyFor(house, announce(house, result.call), session, false)
     },
     people: peopleGateway(house),
+    passkeys: passkeyGateway(house),
     notReady() {
       const { ok, reason } = house.store.ready()
       if (!ok) return reason ?? 'The ledger is not ready.'

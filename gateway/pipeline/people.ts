@@ -2,13 +2,21 @@ import { formatAmount } from '../core/money.ts'
 import { actingForOf } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import type { SessionRow } from '../core/operations.ts'
-import type { Call, CallState, CallStatus, Json, JsonObject, Person } from '../core/types.ts'
+import type { Call, Json, JsonObject, Person } from '../core/types.ts'
 import { standing } from './actions.ts'
 import { approve, callOf, reject, settleByPerson } from './decide.ts'
-import type { CallExport, CallStory, CallSummary, PeopleFilter, PeopleGateway, SessionView } from './gateway.ts'
+import type {
+  CallExport,
+  CallStory,
+  CallSummary,
+  PeopleGateway,
+  RoleUse,
+  SessionView,
+} from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
-import { decimalOf, matcher } from './matches.ts'
+import { listOf } from './list.ts'
+import { decimalOf } from './matches.ts'
 import { limitsOf, statusOf } from './reply.ts'
 import { acceptRestore, restoreView } from './restore.ts'
 import { mayOrRefuse, rightsOf } from './rights.ts'
@@ -22,14 +30,20 @@ export function peopleGateway(house: House): PeopleGateway {
   return {
     async calls(person, filter) {
       await mayOrRefuse(house, person, 'view', 'see calls')
-      return list(house, filter, summaryOf)
+      return listOf(house, filter, summaryOf)
     },
     async exported(person, filter) {
       await mayOrRefuse(house, person, 'export', 'export calls')
-      return list(house, filter, exportOf)
+      return listOf(house, filter, exportOf)
     },
     story: async (person, id) => seen(person, await callOf(house, id)),
-    approve: async (person, id, card) => storyOf(house, await approve(house, person, id, card)),
+    async proof(person, id) {
+      await mayOrRefuse(house, person, 'view', 'see calls')
+      const proof = await house.store.proof((await callOf(house, id)).id)
+      if (proof !== null) return proof
+      throw new Problem('ledger_unavailable', 'The ledger has not been signed yet; ask again in a second.')
+    },
+    approve: async (person, id, card, assertion) => storyOf(house, await approve(house, person, id, card, assertion)),
     reject: async (person, id, reason) => storyOf(house, await reject(house, person, id, reason)),
     settle: async (person, id, outcome, reason) =>
       storyOf(house, await settleByPerson(house, person, id, outcome, reason)),
@@ -56,6 +70,10 @@ export function peopleGateway(house: House): PeopleGateway {
     async limits(person) {
       await mayOrRefuse(house, person, 'view', 'see limits')
       return roleLimits(house)
+    },
+    async roles(person) {
+      await mayOrRefuse(house, person, 'view', 'see roles')
+      return roleUses(house)
     },
     async setSwitch(person, name, on, reason) {
       await mayOrRefuse(house, person, 'freeze', 'set a switch')
@@ -89,54 +107,6 @@ export function peopleGateway(house: House): PeopleGateway {
       }
     },
   }
-}
-
-const STATES: { readonly [status in CallStatus]: readonly CallState[] } = {
-  held: ['held'],
-  running: ['intent', 'executing'],
-  unknown: ['unknown'],
-  needs_human: ['needs_human'],
-  done: ['done'],
-  refused: ['refused'],
-  denied: ['denied'],
-  rejected: ['rejected'],
-  expired: ['expired'],
-  cancelled: ['cancelled'],
-  not_sent: ['not_sent'],
-}
-
-/** @returns the stored states that the outside calls this status. */
-export function statesOf(status: CallStatus): readonly CallState[] {
-  return STATES[status]
-}
-
-/** So many calls are looked at for one page; where none of them match, the page is short and its cursor goes on. */
-const LOOKED_AT_MAX = 5000
-
-/** Newest first; the cursor is the last id that was looked at. */
-async function list<View>(
-  house: House,
-  filter: PeopleFilter,
-  view: (call: Call) => View,
-): Promise<{ calls: View[]; cursor: string | null }> {
-  const limit = Math.min(filter.limit ?? 100, 1000)
-  const { status, cursor, min: _min, max: _max, q: _q, ...rest } = filter
-  const states = status === undefined ? {} : { states: statesOf(status) }
-  const matches = matcher(filter)
-  const page = matches === null ? limit : 1000
-  const found: View[] = []
-  let last = cursor
-  for (let looked = 0; looked < LOOKED_AT_MAX; looked += page) {
-    const before = last === undefined ? {} : { before: last }
-    const calls = await house.store.calls({ ...rest, ...states, ...before, limit: page })
-    for (const call of calls) {
-      last = call.id
-      if (matches === null || matches(call)) found.push(view(call))
-      if (found.length === limit) return { calls: found, cursor: last }
-    }
-    if (calls.length < page) return { calls: found, cursor: null }
-  }
-  return { calls: found, cursor: last ?? null }
 }
 
 function exportOf(call: Call): CallExport {
@@ -177,13 +147,20 @@ function summaryOf(call: Call): CallSummary {
     summary: call.summary,
     cost: call.cost === null ? null : { ...call.cost, text: formatAmount(call.cost) },
     because: call.because,
-    need: call.need.map(({ line, count, of, have }) => ({ line, count, of, have })),
+    need: call.need.map(({ line, count, of, have, passkey }) => ({
+      line,
+      count,
+      of,
+      have,
+      ...(passkey ? { passkey } : {}),
+    })),
     expires_at: call.state !== 'held' || call.expires_at === null ? null : new Date(call.expires_at).toISOString(),
   }
 }
 
 async function storyOf(house: House, call: Call): Promise<CallStory> {
   const bodies = await house.store.bodies(call.id)
+  const session = await house.store.session(call.session)
   const parsed = (text: string | null | undefined): Json => (text == null ? null : (JSON.parse(text) as Json))
   const now = house.clock.now()
   return {
@@ -191,11 +168,18 @@ async function storyOf(house: House, call: Call): Promise<CallStory> {
     card: call.card,
     facts: parsed(bodies?.facts) as JsonObject | null,
     agent_says: parsed(bodies?.input) as JsonObject | null,
+    backend: call.backend,
+    session_since: session === null ? null : new Date(session.issued_at).toISOString(),
     will_send: parsed(bodies?.request),
     undo: house.policy().actions.get(call.action)?.undo ?? 'none',
     output: parsed(bodies?.output),
     evidence: call.evidence,
-    approvals: call.approvals.map(({ person, name, at }) => ({ person, name, at: new Date(at).toISOString() })),
+    approvals: call.approvals.map(({ person, name, at, passkey }) => ({
+      person,
+      name,
+      at: new Date(at).toISOString(),
+      ...(passkey === undefined ? {} : { passkey: passkey.credential }),
+    })),
     detail: call.detail,
     limits: await limitsOf(house, call.reserve, now),
     entries: await house.store.story(call.id),
@@ -242,4 +226,20 @@ async function roleLimits(house: House): Promise<JsonObject[]> {
     for (const view of await standing(house, role)) views.push({ role, ...view })
   }
   return views
+}
+
+/** A grant that nobody asks for is one that can go. */
+async function roleUses(house: House): Promise<RoleUse[]> {
+  const { roles, actions } = house.policy()
+  const uses: RoleUse[] = []
+  for (const [role, { grants }] of roles) {
+    const names = [...grants.keys()].sort()
+    const views = names.map(async (action) => {
+      const [last] = await house.store.calls({ role, action, limit: 1 })
+      const last_at = last === undefined ? null : new Date(last.created_at).toISOString()
+      return { action, effect: actions.get(action)?.effect ?? 'read', last_at }
+    })
+    uses.push({ role, grants: await Promise.all(views) })
+  }
+  return uses
 }

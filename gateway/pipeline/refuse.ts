@@ -8,6 +8,7 @@ import { bodiesOf } from './consider.ts'
 import type { Reply } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
+import { untilHeard } from './join.ts'
 import type { Keyed } from './join.ts'
 import { replyFor } from './reply.ts'
 import { unplanned } from './unplanned.ts'
@@ -47,6 +48,9 @@ export async function refuse(house: House, asked: Asked, refusal: Refusal, known
       throw new Problem(admitted.code, 'The session ended meanwhile. Sign in again.')
     case 'bound':
       return repeat(house, asked, admitted.call, keyed?.fingerprint ?? '', known)
+    case 'telling':
+      await untilHeard(house)
+      return refuse(house, asked, refusal, known)
     case 'denied':
       return replyFor(house, announce(house, admitted.call), session, false, known.members)
     default:

@@ -51,7 +51,7 @@ export async function replyFor(
       : {}),
     ...(problem === null ? {} : { problem }),
   }
-  return { replayed, envelope, problem, ...(isOwed(call) ? { owed: true } : {}) }
+  return { replayed, envelope, problem, ...(isOwed(call) ? { owed: { to: call.telling?.by ?? null } } : {}) }
 }
 
 /** The link into the backend's own log, and who let it go. */

@@ -5,8 +5,15 @@ import type { House } from './house.ts'
 export type Revoking = Pick<LeaseRow, 'call' | 'backend' | 'role' | 'session'> &
   Partial<Pick<LeaseRow, 'place' | 'from' | 'handle'>>
 
-/** @returns null once it is certain that nothing of it is left; else why not, in words without a value. */
-export async function revoke(house: House, lease: Revoking): Promise<string | null> {
+export interface NotGone {
+  /** In words without a value. */
+  readonly reason: string
+  /** Nobody can log in with it any more, and it has no connection; what keeps its name from being dropped. */
+  readonly left: string | null
+}
+
+/** @returns null once it is certain that nothing of it is left; else why not. */
+export async function revoke(house: House, lease: Revoking): Promise<NotGone | null> {
   const { call, backend, role, session, place = null, from = null, handle = null } = lease
   house.step('lease.revokes')
   const outcome = await house.backends.send(
@@ -22,5 +29,7 @@ export async function revoke(house: House, lease: Revoking): Promise<string | nu
   )
   house.step('lease.revoked')
   if (outcome.kind === 'done') return null
-  return outcome.kind === 'refused' ? outcome.message : outcome.reason
+  if (outcome.kind !== 'refused') return { reason: outcome.reason, left: null }
+  const { left } = outcome.evidence
+  return { reason: outcome.message, left: typeof left === 'string' ? left : null }
 }

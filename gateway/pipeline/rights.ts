@@ -27,7 +27,10 @@ export async function refusedClick(
   what: string,
   code: string,
   call?: string,
+  /** Where the code does not say it all. */
+  why?: string,
 ): Promise<void> {
-  const fields = { person: person.id, what, code, ...(call === undefined ? {} : { call }) }
+  const about = { ...(call === undefined ? {} : { call }), ...(why === undefined ? {} : { why }) }
+  const fields = { person: person.id, what, code, ...about }
   await house.store.write({ op: 'note', kind: 'approval.refused', fields })
 }

@@ -8,6 +8,8 @@ const AT_ONCE = 16
 /** After a revocation that failed: this long, then twice as long, up to half a minute. */
 const AGAIN_MS = 500
 const AGAIN_MAX_MS = 30_000
+/** A login that is shut and cannot be dropped is tried so often: nothing that it could do makes another end likely. */
+const LEFT_TRIES = 3
 
 /**
  * Revokes every login that must be gone: its time is over, no session of its lineage lives, or nobody was there to take
@@ -56,9 +58,12 @@ function begin(house: House, lease: LeaseRow, mine: Set<string>): void {
 async function end(house: House, lease: LeaseRow): Promise<void> {
   const { leases } = house
   const { call, login, backend } = lease
-  const reason = await revoke(house, lease)
-  if (reason !== null) {
-    const tries = (leases.ending.get(call)?.tries ?? 0) + 1
+  const still = await revoke(house, lease)
+  const tries = (leases.ending.get(call)?.tries ?? 0) + 1
+  // Whoever may drop what it owns elsewhere is nobody of ours: the login is over, and the ledger says what is left of it.
+  const isLeft = still !== null && still.left !== null && tries >= LEFT_TRIES
+  if (still !== null && !isLeft) {
+    const { reason } = still
     const next_at = house.clock.monotonic() + Math.min(AGAIN_MS * 2 ** (tries - 1), AGAIN_MAX_MS)
     leases.ending.set(call, { tries, next_at, reason })
     house.log('a login could not be revoked and is tried again', { call, login, backend, reason, tries })
@@ -66,8 +71,15 @@ async function end(house: House, lease: LeaseRow): Promise<void> {
   }
   const untaken = leases.untaken.has(call)
   await persist(house, () =>
-    house.store.write({ op: 'lease.end', call, ...(untaken ? { reason: 'not_taken' as const } : {}) }),
+    house.store.write({
+      op: 'lease.end',
+      call,
+      ...(untaken ? { reason: 'not_taken' as const } : {}),
+      ...(still?.left == null ? {} : { left: still.left }),
+    }),
   )
+  if (still !== null)
+    house.log('a login is shut for good, and its name stands', { call, login, backend, reason: still.reason })
   leases.ending.delete(call)
   leases.untaken.delete(call)
 }

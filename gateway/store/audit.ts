@@ -4,7 +4,10 @@ import { append, EMPTY, leafHash, rootOf } from '../core/merkle.ts'
 import type { Frontier } from '../core/merkle.ts'
 import { openCheckpoint } from '../core/checkpoint-note.ts'
 import type { Amount, Bodies, Effect } from '../core/types.ts'
+import type { KeptAssertion } from '../core/working.ts'
 import { hex } from './ledger.ts'
+import { passkeyAudit } from './passkey-audit.ts'
+import type { PasskeyReport } from './passkey-audit.ts'
 
 /** What a check of a ledger found. `ok` means: no problem. */
 export interface Report {
@@ -22,6 +25,8 @@ export interface Report {
   readonly sums: { readonly [unit: string]: number }
   /** Calls whose bodies, or some of them, are gone; their digests stay. */
   readonly erased: number
+  /** Signatures of passkeys under approvals. */
+  readonly passkeys: PasskeyReport
   /** `entry`: index in the tree from 0, as in an inclusion proof; null where no single entry is at fault. */
   readonly problems: readonly Problem[]
 }
@@ -55,6 +60,8 @@ export interface Audit {
   entry(bytes: Uint8Array, leaf: string | null): Parsed | null
   /** One row beside the ledger, after the last entry. */
   bodies(bodies: Bodies): void
+  /** What a passkey signed, after the last entry too. */
+  assertion(kept: KeptAssertion): void
   problem(message: string, entry?: number | null): void
   readonly calls: ReadonlyMap<string, CallTrace>
   tree(): Frontier
@@ -85,6 +92,7 @@ export function auditWith(vkey: string, heads: readonly SignedHead[]): Audit {
     if (problems.length < PROBLEMS_MAX) problems.push({ entry, message })
   }
 
+  const signatures = passkeyAudit(problem)
   const claims = heads.map(claimOf)
   const newest = claims[0] ?? null
   if (newest === null) problem('there is no checkpoint')
@@ -134,6 +142,7 @@ export function auditWith(vkey: string, heads: readonly SignedHead[]): Audit {
     if (timeOf(parsed.id) !== parsed.at) problem('its id is not of its time', index)
     if (idsOfTime.has(parsed.id)) problem(`its id ${parsed.id} is there twice`, index)
     idsOfTime.add(parsed.id)
+    signatures.entry(parsed, index)
     if (parsed.call !== null && parsed.kind.startsWith('call.')) trace(parsed, parsed.call, index)
   }
 
@@ -169,6 +178,7 @@ export function auditWith(vkey: string, heads: readonly SignedHead[]): Audit {
   return {
     entry,
     bodies,
+    assertion: signatures.assertion,
     problem,
     calls,
     tree: () => frontier,
@@ -186,6 +196,7 @@ export function auditWith(vkey: string, heads: readonly SignedHead[]): Audit {
         effects,
         sums,
         erased,
+        passkeys: signatures.finish(),
         problems,
       }
     },
@@ -204,6 +215,7 @@ interface ParsedEntry extends Parsed {
   readonly effect: Effect | null
   readonly cost: Amount | null
   readonly digests: readonly (readonly [string, string])[]
+  readonly fields: { readonly [name: string]: unknown }
 }
 
 function parse(bytes: Uint8Array): ParsedEntry | null {
@@ -214,7 +226,8 @@ function parse(bytes: Uint8Array): ParsedEntry | null {
     return null
   }
   if (typeof value !== 'object' || value === null) return null
-  const { id, at, kind, call, outcome, effect, cost, digests } = value as { [name: string]: unknown }
+  const fields = value as { readonly [name: string]: unknown }
+  const { id, at, kind, call, outcome, effect, cost, digests } = fields
   if (typeof id !== 'string' || typeof at !== 'string' || typeof kind !== 'string') return null
   const ms = Date.parse(at)
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(at) || Number.isNaN(ms)) return null
@@ -227,6 +240,7 @@ function parse(bytes: Uint8Array): ParsedEntry | null {
     effect: typeof effect === 'string' ? (effect as Effect) : null,
     cost: typeof cost === 'object' && cost !== null ? (cost as Amount) : null,
     digests: typeof digests === 'object' && digests !== null ? textsOf(digests) : [],
+    fields,
   }
 }
 

@@ -21,8 +21,10 @@ import type { Head } from './ledger.ts'
 import { loadLimits, writeLimits } from './limits.ts'
 import type { LimitNow, LoadedLimits } from './limits.ts'
 import { leasesByCalls, sessionsOfLeases, writeLeases } from './leases.ts'
+import { toldOf, writeTold } from './notices.ts'
 import { definitionsOf, readMeta, writePolicies, writeValues } from './meta.ts'
 import type { Meta } from './meta.ts'
+import { passkeysByIds, passkeysOf, writeAssertions, writePasskeys } from './passkeys.ts'
 import {
   dueSessions,
   liveSessions,
@@ -192,49 +194,76 @@ async function load(
 
   const reserved = [...calls.values()].flatMap(({ reserve }) => reserve.map(({ limit }) => limit))
   const owners = [...calls.values()].map(({ session }) => session)
-  const [limits, named, meta, definitions, live, proofs, salts, visits, consents, typed, leases, ...more] =
-    await together([
-      loadLimits(db, [...every(({ limits }) => limits), ...reserved], moment.now),
-      sessionsByIds(db, [...every(({ sessions }) => sessions), ...owners]),
-      readMeta(db),
-      touched.some(({ definitions }) => definitions === true) ? definitionsOf(db) : new Set<string>(),
-      liveSessions(
-        db,
-        every(({ livePrincipal }) => livePrincipal),
-        moment.now,
-      ),
-      usedProofs(
-        db,
-        every(({ proofs }) => proofs),
-      ),
-      saltsOf(db, [...calls.keys()]),
-      visitsByIds(
-        db,
-        every(({ visits }) => visits),
-      ),
-      consentsByIds(
-        db,
-        every(({ consents }) => consents),
-      ),
-      consentsByUserCodes(
-        db,
-        every(({ userCode }) => userCode),
-      ),
-      leasesByCalls(db, [...every(({ leases }) => leases), ...every(({ leaseEnd }) => leaseEnd)]),
-      sessionsOfLeases(
-        db,
-        every(({ leaseEnd }) => leaseEnd),
-      ),
-      sessionsOfLineages(
-        db,
-        every(({ lineageOf }) => lineageOf),
-      ),
-      renewalsOf(
-        db,
-        every(({ renewalOf }) => renewalOf),
-      ),
-      due ? dueSessions(db, moment.now) : [],
-    ])
+  const [
+    limits,
+    named,
+    meta,
+    definitions,
+    live,
+    proofs,
+    salts,
+    visits,
+    consents,
+    typed,
+    passkeys,
+    theirs,
+    leases,
+    told,
+    ...more
+  ] = await together([
+    loadLimits(db, [...every(({ limits }) => limits), ...reserved], moment.now),
+    sessionsByIds(db, [...every(({ sessions }) => sessions), ...owners]),
+    readMeta(db),
+    touched.some(({ definitions }) => definitions === true) ? definitionsOf(db) : new Set<string>(),
+    liveSessions(
+      db,
+      every(({ livePrincipal }) => livePrincipal),
+      moment.now,
+    ),
+    usedProofs(
+      db,
+      every(({ proofs }) => proofs),
+    ),
+    saltsOf(db, [...calls.keys()]),
+    visitsByIds(
+      db,
+      every(({ visits }) => visits),
+    ),
+    consentsByIds(
+      db,
+      every(({ consents }) => consents),
+    ),
+    consentsByUserCodes(
+      db,
+      every(({ userCode }) => userCode),
+    ),
+    passkeysByIds(
+      db,
+      every(({ passkeys }) => passkeys),
+    ),
+    passkeysOf(
+      db,
+      every(({ passkeysOf }) => passkeysOf),
+    ),
+    leasesByCalls(db, [...every(({ leases }) => leases), ...every(({ leaseEnd }) => leaseEnd)]),
+    toldOf(
+      db,
+      every((one) => one.told),
+    ),
+    sessionsOfLeases(
+      db,
+      every(({ leaseEnd }) => leaseEnd),
+    ),
+    sessionsOfLineages(
+      db,
+      every(({ lineageOf }) => lineageOf),
+    ),
+    renewalsOf(
+      db,
+      every(({ renewalOf }) => renewalOf),
+    ),
+    due ? dueSessions(db, moment.now) : [],
+  ])
   const working: Working = {
     now: moment.now,
     begun: moment.begun,
@@ -253,7 +282,11 @@ async function load(
     salts,
     visits: new Map(visits.map((visit) => [visit.id, visit])),
     consents: new Map([...consents, ...typed].map((consent) => [consent.id, consent])),
+    passkeys: new Map([...passkeys, ...theirs].map((passkey) => [passkey.id, passkey])),
+    assertions: [],
     leases: new Map(leases.map((lease) => [lease.call, lease])),
+    waits: new Map(told.waits.map((wait) => [wait.id, wait])),
+    notices: new Map(told.notices.map((notice) => [notice.id, notice])),
     id: moment.id,
     entries: [],
     joined: new Map(),
@@ -265,7 +298,10 @@ async function load(
       sessions: new Set(),
       visits: new Set(),
       consents: new Set(),
+      passkeys: new Set(),
       leases: new Set(),
+      waits: new Set(),
+      notices: new Set(),
       switches: false,
       definitions: false,
     },
@@ -298,9 +334,17 @@ async function writeBack(db: Db, operations: readonly Operation[], loaded: Loade
       [...changed.consents].map((id) => must(working.consents.get(id), id)),
       working.now,
     ),
+    writePasskeys(db, changed.passkeys, working.passkeys),
+    writeAssertions(db, working.assertions),
     writeLeases(
       db,
       [...changed.leases].map((id) => must(working.leases.get(id), id)),
+    ),
+    writeTold(
+      db,
+      [...changed.waits].map((id) => must(working.waits.get(id), id)),
+      [...changed.notices].map((id) => must(working.notices.get(id), id)),
+      working.now,
     ),
     writeValues(db, [
       ...(working.policy === meta.policy ? [] : [['policy', working.policy] as const]),

@@ -1,5 +1,6 @@
 import { BODY_NAMES } from '../core/entry.ts'
 import { joinName, takesJoins } from '../core/join.ts'
+import { digitsOf } from '../core/money.ts'
 import type { Unnamed } from '../core/join.ts'
 import type { Bodies, Call } from '../core/types.ts'
 import { keyName } from '../core/working.ts'
@@ -10,7 +11,7 @@ import type { Db, Param } from './db.ts'
 import type { CallFilter } from './store.ts'
 
 /** Everything of a call stands in `data`; the columns beside it are what calls are found by. */
-interface CallRow {
+export interface CallRow {
   readonly data: string
 }
 
@@ -18,7 +19,7 @@ interface CallRow {
 const DUE_MAX = 500
 
 export async function callsByIds(db: Db, ids: readonly string[]): Promise<Call[]> {
-  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE id IN', ids)).map(parse)
+  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE id IN', ids)).map(parseCall)
 }
 
 type Key = NonNullable<Touches['keys']>[number]
@@ -26,7 +27,7 @@ type Key = NonNullable<Touches['keys']>[number]
 /** The calls that these request keys name (R1). */
 export async function callsByKeys(db: Db, keys: readonly Key[]): Promise<Call[]> {
   const names = new Set(keys.map(({ principal, role, action, key }) => keyName(principal, role, action, key)))
-  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE binds IN', [...names])).map(parse)
+  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE binds IN', [...names])).map(parseCall)
 }
 
 /** One key alone, asked on every request: the same statement each time. */
@@ -40,13 +41,13 @@ export async function callByKey(
   const [row] = await db.all<CallRow>('SELECT data FROM calls WHERE binds = $1', [
     keyName(principal, role, action, key),
   ])
-  return row === undefined ? null : parse(row)
+  return row === undefined ? null : parseCall(row)
 }
 
 /** The calls that equal requests without a key of their own join (core/join.ts). */
 export async function callsToJoin(db: Db, unnamed: readonly Unnamed[]): Promise<Call[]> {
   const names = new Set(unnamed.map(joinName))
-  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE joins IN', [...names])).map(parse)
+  return (await select<CallRow>(db, 'SELECT data FROM calls WHERE joins IN', [...names])).map(parseCall)
 }
 
 /** What such requests have joined already, by their keys. What was not sent has left its keys free. */
@@ -56,7 +57,7 @@ export async function joinedCalls(db: Db, unnamed: readonly Unnamed[]): Promise<
   )
   const head = 'SELECT j.name AS name, c.data AS data FROM joined j JOIN calls c ON c.id = j.call WHERE j.name IN'
   const rows = await select<CallRow & { readonly name: string }>(db, head, [...new Set(names)])
-  const found = rows.map((row) => [row.name, parse(row)] as const)
+  const found = rows.map((row) => [row.name, parseCall(row)] as const)
   return new Map(found.filter(([, { state }]) => state !== 'not_sent'))
 }
 
@@ -88,7 +89,7 @@ export async function openCallsOfLineages(db: Db, sessions: readonly string[]): 
     const text = `SELECT data FROM calls WHERE session IN (${lineage}) AND state IN ('held', 'intent')`
     found.push(...(await db.all<CallRow>(text, [session])))
   }
-  return found.map(parse)
+  return found.map(parseCall)
 }
 
 /** Held calls whose time is over at `now`, the longest waiting first, 500 at most. */
@@ -97,20 +98,26 @@ export async function dueCalls(db: Db, now: number): Promise<Call[]> {
     `SELECT data FROM calls WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT ${DUE_MAX}`,
     [now],
   )
-  return rows.map(parse)
+  return rows.map(parseCall)
 }
 
-const OPEN_STATES: ReadonlySet<Call['state']> = new Set(['held', 'intent', 'executing', 'unknown', 'needs_human'])
+export const OPEN_STATES: ReadonlySet<Call['state']> = new Set([
+  'held',
+  'intent',
+  'executing',
+  'unknown',
+  'needs_human',
+])
 /**
  * As the index of open calls says it. SQLite takes that index only where its very condition stands in the question, and
  * else reads every call that ever was: some of these are asked twice a second, on the thread that answers.
  */
-const OPEN = `state IN (${[...OPEN_STATES].map((state) => `'${state}'`).join(', ')})`
+export const OPEN = `state IN (${[...OPEN_STATES].map((state) => `'${state}'`).join(', ')})`
 
 /** Calls that a process which died may have left, and holds; needs_human waits for people, not for recovery. */
 export async function unfinishedCalls(db: Db): Promise<Call[]> {
   const rows = await db.all<CallRow>(`SELECT data FROM calls WHERE ${OPEN} AND state <> 'needs_human' ORDER BY id`)
-  return rows.map(parse)
+  return rows.map(parseCall)
 }
 
 /** Calls that somebody runs or resolves, or has left: those with an id below this one, or all. */
@@ -119,7 +126,7 @@ export async function openCallsBefore(db: Db, id: string | null): Promise<Call[]
     `SELECT data FROM calls WHERE ${OPEN} AND state IN ('intent', 'executing', 'unknown') AND id < $1 ORDER BY id`,
     [id ?? 'call_~'],
   )
-  return rows.map(parse)
+  return rows.map(parseCall)
 }
 
 /** Is there a hold whose time is over at `now`? */
@@ -152,7 +159,7 @@ export async function filterCalls(db: Db, filter: CallFilter): Promise<Call[]> {
   const condition = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`
   const limit = place(Math.max(0, Math.min(filter.limit ?? 100, 10_000)))
   const rows = await db.all<CallRow>(`SELECT data FROM calls ${condition} ORDER BY id DESC LIMIT ${limit}`, params)
-  return rows.map(parse)
+  return rows.map(parseCall)
 }
 
 /**
@@ -166,9 +173,9 @@ export async function writeCalls(db: Db, changed: readonly Call[], isNew: (id: s
 }
 
 const HEAD = `INSERT INTO calls
-  (id, state, action, role, principal, session, key, binds, joins, created_at, expires_at, data) VALUES`
+  (id, state, action, role, principal, session, key, binds, joins, created_at, expires_at, amount, data) VALUES`
 const UPDATE = `ON CONFLICT (id) DO UPDATE SET state = excluded.state, binds = excluded.binds, joins = excluded.joins,
-  expires_at = excluded.expires_at, data = excluded.data`
+  expires_at = excluded.expires_at, amount = excluded.amount, data = excluded.data`
 
 /** The key that names this call, as it is looked up; null for one that leaves its key free. */
 export function boundName({ bound, principal, role, action, key }: Call): string | null {
@@ -194,11 +201,17 @@ function columns(call: Call): Param[] {
     joinedBy(call),
     created_at,
     expires_at,
+    majorOf(call),
     textOf(call),
   ]
 }
 
-function parse({ data }: CallRow): Call {
+/** What a range of amounts is sought by, roughly: 120.5 of `120.50 USD`. What it finds is compared exactly. */
+function majorOf({ cost }: Call): number | null {
+  return cost === null ? null : cost.amount / 10 ** (digitsOf(cost.unit) ?? 0)
+}
+
+export function parseCall({ data }: CallRow): Call {
   return JSON.parse(data) as Call
 }
 

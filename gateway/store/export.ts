@@ -9,6 +9,7 @@ import type { Db } from './db.ts'
 import { newestCheckpoint } from './ledger.ts'
 import { readValues } from './meta.ts'
 import { assertLedger, openReader } from './open-reader.ts'
+import { assertionLine, assertionsAfter } from './passkeys.ts'
 import type { Progress } from './verify.ts'
 
 /** Rows read at a time. */
@@ -17,7 +18,8 @@ const PAGE = 1000
 /**
  * Writes the ledger of a store, one snapshot of it, beside a running gateway too. To a stream: the entries, one a line,
  * each the exact bytes that were hashed; its line number from 0 is its index in the tree. To a directory: entries.jsonl,
- * bodies.jsonl (what the entries hold digests of), checkpoint (a C2SP signed note) and key.pub (its verifier key).
+ * bodies.jsonl (what the entries hold digests of: bodies of
+ * calls, then what passkeys signed), checkpoint (a C2SP signed note) and key.pub (its verifier key).
  *
  * @returns how many entries. @throws Error when there is no store, or the stream fails.
  */
@@ -71,6 +73,12 @@ async function writeBodies(db: Db, stream: Writable): Promise<void> {
     )
     await put(stream, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
     last = rows.at(-1)?.call ?? ''
+    if (rows.length < PAGE) break
+  }
+  for (last = ''; ;) {
+    const rows = await assertionsAfter(db, last, PAGE)
+    await put(stream, rows.map((row) => `${assertionLine(row)}\n`).join(''))
+    last = rows.at(-1)?.entry ?? ''
     if (rows.length < PAGE) return
   }
 }

@@ -15,11 +15,26 @@ import {
 import { signedHead } from './anchor.ts'
 import type { Reader } from './db.ts'
 import { newestCheckpoint, storyOf } from './ledger.ts'
+import { proofOf } from './proof.ts'
+import type { Roots } from './proof.ts'
 import { dueLeases, leasesByCalls, standingLeases } from './leases.ts'
 import { readLimits } from './limits.ts'
+import { lookAtCalls } from './look.ts'
 import { definitionsOf, policyTexts, readMeta, readValues } from './meta.ts'
+import {
+  countNotices,
+  dueNotices,
+  filterNotices,
+  noticeById,
+  noticesOfOthers,
+  toldOf,
+  waitingCalls,
+  waitsSince,
+  waitsToEnd,
+} from './notices.ts'
 import { liveReplicas, SILENT_MS } from './replicas.ts'
 import { consentsByIds, consentsByUserCodes, visitsByIds } from './visits.ts'
+import { passkeysByIds, passkeysOf } from './passkeys.ts'
 import { filterSessions, sessionByTokenHash, sessionIsDue, sessionsByIds } from './sessions.ts'
 import type { OpenStore } from './store.ts'
 
@@ -49,13 +64,16 @@ export async function readingFrom(reader: Reader): Promise<Reading> {
   const fingerprintKey = (await readValues(reader, ['fingerprint_key'])).get('fingerprint_key') ?? ''
   if (!/^[0-9a-f]{64}$/.test(fingerprintKey)) throw new Error('the store has no key for fingerprints')
   let hasLooked = false
+  const roots: Roots = new Map()
   return {
     call: async (id) => (await callsByIds(reader, [id]))[0] ?? null,
     callByKey: (principal, role, action, key) => callByKey(reader, principal, role, action, key),
     callUnnamed: (unnamed) => callUnnamed(reader, unnamed),
     bodies: (call) => bodiesOf(reader, call),
     calls: (filter) => filterCalls(reader, filter),
+    look: (filter, size) => lookAtCalls(reader, filter, size),
     story: (call) => storyOf(reader, call),
+    proof: (call) => proofOf(reader, call, roots),
     sessionByToken: (tokenHash) => sessionByTokenHash(reader, tokenHash),
     session: async (id) => (await sessionsByIds(reader, [id]))[0] ?? null,
     sessions: (filter) => filterSessions(reader, filter),
@@ -64,8 +82,22 @@ export async function readingFrom(reader: Reader): Promise<Reading> {
       const found = 'id' in by ? consentsByIds(reader, [by.id]) : consentsByUserCodes(reader, [by.user_code])
       return (await found)[0] ?? null
     },
+    passkeys: (person) => passkeysOf(reader, [person]),
+    passkey: async (id) => (await passkeysByIds(reader, [id]))[0] ?? null,
     lease: async (call) => (await leasesByCalls(reader, [call]))[0] ?? null,
     leases: ({ due_at }) => (due_at === undefined ? standingLeases(reader) : dueLeases(reader, due_at)),
+    told: {
+      place: async () => (await reader.all<{ size: number }>('SELECT size FROM head'))[0]?.size ?? 0,
+      waitsSince: (place) => waitsSince(reader, place),
+      waitingCalls: (after) => waitingCalls(reader, after),
+      waitsToEnd: () => waitsToEnd(reader),
+      waits: async (calls) => (await toldOf(reader, calls)).waits,
+      due: (channel, now, limit) => dueNotices(reader, channel, now, limit),
+      ofOthers: (owner) => noticesOfOthers(reader, owner),
+      notice: (id) => noticeById(reader, id),
+      notices: (filter) => filterNotices(reader, filter),
+      counts: () => countNotices(reader),
+    },
     limits: (ids) => readLimits(reader, ids),
     switches: async () => (await readMeta(reader)).switches,
     switchesNow: async () => (await readMeta(reader)).switches,

@@ -9,7 +9,6 @@ import { startInline } from './inline.ts'
 import { newOwner } from './open.ts'
 import { randomSource } from './random.ts'
 import { readingFrom } from './reading.ts'
-import type { Reading } from './reading.ts'
 import type { Batched, State } from './sequencer.ts'
 import { StoreUnavailable } from './store.ts'
 import type { OpenStore } from './store.ts'
@@ -140,8 +139,9 @@ export async function openReplica(options: ReplicaOptions): Promise<OpenStore> {
 }
 
 /** A database that cannot be asked is a store that is not available: nothing that was asked may go on. */
-function answering(reading: Reading): Reading {
+function answering<T extends object>(reading: T): T {
   const calls = Object.entries(reading).map(([name, read]) => {
+    if (typeof read === 'object' && read !== null) return [name, answering(read)]
     const ask = read as (...given: unknown[]) => unknown
     return [
       name,
@@ -151,7 +151,7 @@ function answering(reading: Reading): Reading {
       },
     ]
   })
-  return Object.fromEntries(calls) as Reading
+  return Object.fromEntries(calls) as T
 }
 
 function unavailable(error: unknown): never {

@@ -75,6 +75,40 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE TABLE leases (call TEXT PRIMARY KEY, standing INTEGER, data TEXT NOT NULL)`,
     `CREATE INDEX leases_standing ON leases (standing, call) WHERE standing = 1`,
   ],
+  [
+    // Public keys of people, by the SHA-256 of their credentials' ids. What they signed stands beside the ledger as bodies do:
+    // the entry of that id holds its digest.
+    `CREATE TABLE passkeys (id TEXT PRIMARY KEY, person TEXT NOT NULL, data TEXT NOT NULL)`,
+    `CREATE INDEX passkeys_person ON passkeys (person)`,
+    `CREATE TABLE assertions (entry TEXT PRIMARY KEY, call TEXT NOT NULL, text TEXT NOT NULL)`,
+  ],
+  [
+    // Who is told that a call waits for people. `entries_waits` finds what began and ended to wait since a place of the
+    // ledger; calls that nobody is asked about do not pay for it. `owner`: the process that sends it at this moment.
+    `CREATE INDEX entries_waits ON entries (idx) WHERE kind IN ('call.held', 'call.needs_human', 'call.approved',
+       'call.rejected', 'call.expired', 'call.cancelled', 'call.reconciled')`,
+    `CREATE TABLE waits (id TEXT PRIMARY KEY, call TEXT NOT NULL, state TEXT NOT NULL, open INTEGER, over_at BIGINT,
+       data TEXT NOT NULL)`,
+    `CREATE INDEX waits_call ON waits (call)`,
+    `CREATE INDEX waits_open ON waits (id, call, state) WHERE open = 1`,
+    `CREATE INDEX waits_over ON waits (over_at) WHERE over_at IS NOT NULL`,
+    `CREATE TABLE notices (id TEXT PRIMARY KEY, call TEXT NOT NULL, wait TEXT NOT NULL, channel TEXT NOT NULL,
+       state TEXT NOT NULL, due_at BIGINT NOT NULL, owner TEXT, data TEXT NOT NULL)`,
+    `CREATE INDEX notices_call ON notices (call)`,
+    `CREATE INDEX notices_wait ON notices (wait)`,
+    `CREATE INDEX notices_state ON notices (state, id)`,
+    `CREATE INDEX notices_due ON notices (channel, due_at) WHERE state = 'waiting'`,
+    `CREATE INDEX notices_owner ON notices (owner) WHERE owner IS NOT NULL`,
+  ],
+  [
+    // How people look through a long log: newest first of one role, of one action, of what ended without an effect.
+    `DROP INDEX calls_role`,
+    `CREATE INDEX calls_by_role ON calls (role, id, action)`,
+    `CREATE INDEX calls_by_action ON calls (action, id)`,
+    `CREATE INDEX calls_ended ON calls (state, id)
+       WHERE state IN ('denied', 'refused', 'rejected', 'expired', 'cancelled', 'not_sent')`,
+    `ALTER TABLE calls ADD COLUMN amount DOUBLE PRECISION`,
+  ],
 ]
 
 /**

@@ -1,7 +1,10 @@
 import type { Unnamed } from '../core/join.ts'
 import type { LeaseRow } from '../core/lease.ts'
+import type { Notice, Wait } from '../core/notice.ts'
 import type { Operation, ResultOf, SessionRow, Switches } from '../core/operations.ts'
+import type { CallProof } from '../core/proof.ts'
 import type { Bodies, Call, JsonObject, LimitState, PolicyText } from '../core/types.ts'
+import type { Passkey } from '../core/passkey.ts'
 import type { Consent, Visit } from '../core/visit.ts'
 import type { Anchor } from './anchor.ts'
 import type { SessionFilter } from './sessions.ts'
@@ -29,8 +32,12 @@ export interface Store {
   callUnnamed(unnamed: Unnamed): Promise<{ readonly kind: 'bound' | 'joinable'; readonly call: Call } | null>
   bodies(call: string): Promise<Bodies | null>
   calls(filter: CallFilter): Promise<Call[]>
+  /** A stretch of the log, however long that is: of `size` calls those that match. */
+  look(filter: CallFilter & Sought, size: number): Promise<Glance>
   /** Entries of one call, oldest first, parsed. */
   story(call: string): Promise<JsonObject[]>
+  /** That these entries are in the tree whose head was signed last; null before the first one was. */
+  proof(call: string): Promise<CallProof | null>
   sessionByToken(tokenHash: string): Promise<SessionRow | null>
   session(id: string): Promise<SessionRow | null>
   sessions(filter: SessionFilter): Promise<SessionRow[]>
@@ -38,10 +45,16 @@ export interface Store {
   visit(id: string): Promise<Visit | null>
   /** By the SHA-256 of its code, or of what the person types. One whose time is over may be found too. */
   consent(by: { readonly id: string } | { readonly user_code: string }): Promise<Consent | null>
+  /** Of this person, the eldest first. */
+  passkeys(person: string): Promise<Passkey[]>
+  /** By the SHA-256 of its credential's id. */
+  passkey(id: string): Promise<Passkey | null>
   /** The login of this call, or what was noted before it is made. */
   lease(call: string): Promise<LeaseRow | null>
   /** Logins that somebody may have, oldest first; with `due_at`, those that must be gone by then, ms. */
   leases(filter: { due_at?: number }): Promise<LeaseRow[]>
+  /** Who is told of calls that wait for people: what is read of it (notices.ts). */
+  readonly told: Told
   limits(ids: readonly string[]): Promise<Map<string, LimitState>>
   switches(): Promise<Switches>
   /** As the database has them at this moment, whatever this process has heard of yet: what a permit stands on (R3). */
@@ -74,6 +87,31 @@ export interface Store {
   close(): Promise<void>
 }
 
+/** What is kept of notices. A call waits for people while it is held or needs_human. */
+export interface Told {
+  /** Entries so far: the place from which `waitsSince` finds what comes. */
+  place(): Promise<number>
+  waitsSince(
+    place: number,
+  ): Promise<{ readonly found: readonly { readonly call: Call; readonly at: number }[]; readonly next: number }>
+  /** Calls that wait now with an id after this one, oldest first, 500 at most. */
+  waitingCalls(after: string): Promise<Call[]>
+  /** Calls that wait no longer, whose wait is open. */
+  waitsToEnd(): Promise<string[]>
+  waits(calls: readonly string[]): Promise<Wait[]>
+  due(channel: string, now: number, limit: number): Promise<Notice[]>
+  /** What another process than this one tries, or tried when it died. */
+  ofOthers(owner: string): Promise<Notice[]>
+  notice(id: string): Promise<Notice | null>
+  notices(filter: {
+    readonly state?: Notice['state']
+    readonly before?: string
+    readonly limit: number
+  }): Promise<Notice[]>
+  /** Of those that wait to be sent and those that are dead. */
+  counts(): Promise<readonly { readonly channel: string; readonly state: Notice['state']; readonly count: number }[]>
+}
+
 /** A store as it was opened, with what proves its ledger. */
 export interface OpenStore extends Store {
   /** The newest signed head, a C2SP signed note. */
@@ -97,6 +135,21 @@ export interface CallFilter {
   /** Keyset cursor: calls older than this id. */
   before?: string
   limit?: number
+}
+
+/** What no index knows, and what all that match have: more may come than does. */
+export interface Sought {
+  /** Of the cost, in its own unit, rounded outwards. */
+  readonly amount_min?: number
+  readonly amount_max?: number
+  /** Each stands somewhere in the call, in letters of either case. */
+  readonly texts?: readonly string[]
+}
+
+export interface Glance {
+  readonly calls: Call[]
+  /** Where to look on; null where there is no older call. */
+  readonly before: string | null
 }
 
 /**

@@ -10,6 +10,8 @@ import type { Db, Reader } from './db.ts'
 import { hex } from './ledger.ts'
 import { readValues } from './meta.ts'
 import { assertLedger, openReader } from './open-reader.ts'
+import { assertionLine, assertionsAfter } from './passkeys.ts'
+import type { KeptAssertion } from '../core/working.ts'
 
 export type { Report } from './audit.ts'
 
@@ -49,6 +51,7 @@ export function verifyReader(reader: Reader, publicKey?: string, progress: Progr
     await auditEntries(db, BYTES[reader.dialect], audit, progress)
     const size = await auditHead(db, audit)
     await auditBodies(db, audit)
+    await auditAssertions(db, audit)
     await auditCalls(db, audit)
     return audit.finish(size)
   })
@@ -105,6 +108,16 @@ async function auditBodies(db: Db, audit: Audit): Promise<void> {
     )
     for (const row of rows) audit.bodies(row)
     last = rows.at(-1)?.call ?? ''
+    if (rows.length < PAGE) return
+  }
+}
+
+async function auditAssertions(db: Db, audit: Audit): Promise<void> {
+  let last = ''
+  for (;;) {
+    const rows = await assertionsAfter(db, last, PAGE)
+    for (const row of rows) audit.assertion(row)
+    last = rows.at(-1)?.entry ?? ''
     if (rows.length < PAGE) return
   }
 }
@@ -186,9 +199,12 @@ export async function verifyExport(
   let number = 0
   for await (const { line, ended } of linesOf(path('bodies.jsonl'))) {
     number++
-    const bodies = bodiesFrom(line.toString('utf8'))
-    if (bodies === null || !ended) audit.problem(`line ${number} of bodies.jsonl is not as it was written`)
-    else audit.bodies(bodies)
+    const text = line.toString('utf8')
+    const [bodies, assertion] = [bodiesFrom(text), assertionFrom(text)]
+    if (!ended || (bodies ?? assertion) === null)
+      audit.problem(`line ${number} of bodies.jsonl is not as it was written`)
+    else if (bodies !== null) audit.bodies(bodies)
+    else if (assertion !== null) audit.assertion(assertion)
   }
   return audit.finish(count)
 }
@@ -200,6 +216,17 @@ function bodiesFrom(line: string): Bodies | null {
     if (typeof call !== 'string' || typeof salt !== 'string') return null
     const bodies = { call, salt, question, input, facts, request, output, earlier }
     return JSON.stringify(bodies) === line ? bodies : null
+  } catch {
+    return null
+  }
+}
+
+/** The same of what a passkey signed. */
+function assertionFrom(line: string): KeptAssertion | null {
+  try {
+    const { entry, call, text } = JSON.parse(line) as KeptAssertion
+    if (typeof entry !== 'string' || typeof call !== 'string' || typeof text !== 'string') return null
+    return assertionLine({ entry, call, text }) === line ? { entry, call, text } : null
   } catch {
     return null
   }

@@ -21,7 +21,7 @@ export function certificateFor(names: readonly string[]): { readonly cert: strin
   const signature = Buffer.concat([Buffer.from([0]), sign('sha256', body, privateKey)])
   const base64 = sequence(body, ecdsaWithSha256, der(0x03, signature)).toString('base64')
   return {
-    cert: `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    cert: `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }

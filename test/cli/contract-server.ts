@@ -163,6 +163,8 @@ export function heldStory(call: string, more: Partial<CallStory> = {}): CallStor
     card: 'sha256:c4rd',
     facts: { charge: { amount: 18000, amount_refunded: 0, customer: 'cus_Demo00000003' } },
     agent_says: { note: 'Customer says item arrived broken.' },
+    backend: 'stripe',
+    session_since: '2026-11-23T14:58:00.000Z',
     will_send: { POST: '/v1/refunds', form: { charge: 'ch_Demo00000003', amount: 12000 } },
     undo: 'none',
     output: null,

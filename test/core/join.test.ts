@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { takesJoins } from '../../gateway/core/join.ts'
+import { takesJoins, TELLING_MS } from '../../gateway/core/join.ts'
 import type { Admit, Admitted } from '../../gateway/core/operations.ts'
 import type { Outcome } from '../../gateway/core/types.ts'
 import { admitting, approving, need, plan, want, World } from './world.ts'
@@ -26,6 +26,10 @@ function opened(): World {
   return world
 }
 
+const tell = (world: World, call: string, by: string) => world.write({ op: 'hand_out', call, by }).kind
+const heard = (world: World, call: string, by: string) => world.write({ op: 'hand_out', call, by, went: 'told' }).kind
+const unheard = (world: World, call: string, by: string) => world.write({ op: 'hand_out', call, by, went: 'back' }).kind
+
 const settle = (world: World, call: string, outcome: Outcome = DONE) =>
   world.write({ op: 'settle', call, attempt: 1, outcome, output: '{"id":"re_1"}', replay_ms: 1000 })
 
@@ -49,6 +53,7 @@ describe('requests without a key of their own', () => {
     world.write(unnamed('call_1', 'a'))
     settle(world, 'call_1')
     assert.equal(said(world.write(unnamed('call_2', 'b'))), 'bound call_1 handed')
+    heard(world, 'call_1', 'call_2')
     assert.equal(said(world.write(unnamed('call_3', 'c'))), 'started call_3')
     assert.equal(world.used('daily') + world.held('daily'), 6000)
   })
@@ -57,19 +62,47 @@ describe('requests without a key of their own', () => {
     const world = opened()
     world.write(unnamed('call_1', 'a'))
     settle(world, 'call_1')
-    assert.equal(world.write({ op: 'hand_out', call: 'call_1' }).kind, 'marked')
-    assert.equal(world.write({ op: 'hand_out', call: 'call_1' }).kind, 'as_it_was')
+    assert.equal(tell(world, 'call_1', 'call_1'), 'marked')
+    assert.equal(heard(world, 'call_1', 'call_1'), 'marked')
+    assert.equal(tell(world, 'call_1', 'call_9'), 'as_it_was')
+    assert.equal(heard(world, 'call_1', 'call_1'), 'as_it_was')
     assert.equal(said(world.write(unnamed('call_2', 'b'))), 'started call_2')
+  })
+
+  it('wait while what came of it is on its way to another, and are told where that one is not heard of', () => {
+    const world = opened()
+    world.write(unnamed('call_1', 'a'))
+    settle(world, 'call_1')
+    tell(world, 'call_1', 'call_1')
+    const keys = world.keys.size
+    assert.equal(said(world.write(unnamed('call_2', 'b'))), 'telling ')
+    assert.equal(world.write({ op: 'join', ...wanted('b'), by: 'call_2' }).kind, 'telling')
+    world.now += TELLING_MS - 1
+    assert.equal(said(world.write(unnamed('call_2', 'b'))), 'telling ')
+    assert.equal(world.keys.size, keys, 'who waits has joined nothing')
+    assert.equal(said(world.write(unnamed('call_3', 'a'))), 'bound call_1', 'its own repeat does not wait')
+    world.now += 1
+    assert.equal(said(world.write(unnamed('call_2', 'b'))), 'bound call_1 handed')
+    assert.equal(said(world.write(unnamed('call_4', 'd'))), 'telling ')
+    // The first comes back to life: what it says of itself is no word about the second.
+    assert.equal(unheard(world, 'call_1', 'call_1'), 'as_it_was')
+    assert.equal(said(world.write(unnamed('call_4', 'd'))), 'telling ')
+    assert.equal(unheard(world, 'call_1', 'call_2'), 'marked')
+    assert.equal(said(world.write(unnamed('call_4', 'd'))), 'bound call_1 handed')
+    // That any of them heard it is enough.
+    assert.equal(heard(world, 'call_1', 'call_1'), 'marked')
+    assert.equal(unheard(world, 'call_1', 'call_4'), 'as_it_was')
+    assert.equal(said(world.write(unnamed('call_5', 'e'))), 'started call_5')
   })
 
   it('are owed it again where the telling was not heard', () => {
     const world = opened()
     world.write(unnamed('call_1', 'a'))
     settle(world, 'call_1')
-    world.write({ op: 'hand_out', call: 'call_1' })
-    world.write({ op: 'hand_out', call: 'call_1', back: true })
+    tell(world, 'call_1', 'call_1')
+    unheard(world, 'call_1', 'call_1')
     assert.equal(said(world.write(unnamed('call_2', 'b'))), 'bound call_1 handed')
-    world.write({ op: 'hand_out', call: 'call_1', back: true })
+    unheard(world, 'call_1', 'call_2')
     assert.equal(said(world.write(unnamed('call_3', 'c'))), 'bound call_1 handed')
   })
 
@@ -78,11 +111,14 @@ describe('requests without a key of their own', () => {
     world.write(unnamed('call_1', 'a'))
     world.write(unnamed('call_2', 'b'))
     settle(world, 'call_1')
-    world.write({ op: 'hand_out', call: 'call_1' })
+    heard(world, 'call_1', 'call_2')
     assert.equal(said(world.write(unnamed('call_3', 'c'))), 'started call_3')
     for (const key of ['a', 'b']) {
       assert.equal(said(world.write(unnamed('call_4', key))), 'bound call_1')
-      assert.deepEqual(world.write({ op: 'join', ...wanted(key) }), { kind: 'joined', call: world.calls.get('call_1') })
+      assert.deepEqual(world.write({ op: 'join', ...wanted(key), by: 'call_4' }), {
+        kind: 'joined',
+        call: world.calls.get('call_1'),
+      })
     }
     assert.equal(said(world.write(unnamed('call_5', 'c'))), 'bound call_3')
     const other = world.write(unnamed('call_6', 'a', { fingerprint: 'another' }))
@@ -109,6 +145,7 @@ describe('requests without a key of their own', () => {
       }
       const told = world.write(unnamed('call_3', 'c', held))
       assert.deepEqual([said(told), 'call' in told && told.call.state], ['bound call_1 handed', end])
+      heard(world, 'call_1', 'call_3')
       assert.equal(said(world.write(unnamed('call_4', 'd', held))), 'held call_4')
     })
   }
@@ -121,6 +158,7 @@ describe('requests without a key of their own', () => {
     assert.equal(world.write(approving(first.call, 'demo:dana', ['finance'])).kind, 'started')
     settle(world, 'call_1')
     assert.equal(said(world.write(unnamed('call_2', 'b', held))), 'bound call_1 handed')
+    heard(world, 'call_1', 'call_2')
     assert.equal(said(world.write(unnamed('call_3', 'c', held))), 'held call_3')
   })
 
@@ -179,6 +217,7 @@ describe('requests without a key of their own', () => {
     settle(world, 'call_2')
     assert.equal(said(world.write(admitting('call_4', { key: 'T-1', join: 'named' }))), 'bound call_1')
     assert.equal(said(world.write(unnamed('call_5', 'b'))), 'bound call_1 handed')
+    heard(world, 'call_1', 'call_5')
     assert.equal(said(world.write(unnamed('call_6', 'c'))), 'started call_6')
   })
 
@@ -201,8 +240,9 @@ describe('requests without a key of their own', () => {
     assert.equal(said(world.write(unnamed('call_1', null))), 'started call_1')
     assert.equal(said(world.write(unnamed('call_2', null))), 'bound call_1')
     settle(world, 'call_1')
-    assert.deepEqual(world.write({ op: 'join', ...wanted(null) }).kind, 'joined')
-    assert.equal(world.write({ op: 'join', ...wanted(null) }).kind, 'alone')
+    assert.deepEqual(world.write({ op: 'join', ...wanted(null), by: 'call_3' }).kind, 'joined')
+    heard(world, 'call_1', 'call_3')
+    assert.equal(world.write({ op: 'join', ...wanted(null), by: 'call_3' }).kind, 'alone')
     assert.equal(said(world.write(unnamed('call_3', null))), 'started call_3')
   })
 
@@ -225,6 +265,7 @@ const event = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('ask' as const), key: fc.option(fc.nat(6)) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('named' as const), key: fc.nat(2) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('done', 'not_sent', 'unknown', 'found', 'tell') }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('heard', 'unheard', 'later') }) },
 )
 
 describe('requests without a key of their own, whatever happens', () => {
@@ -232,21 +273,28 @@ describe('requests without a key of their own, whatever happens', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {
         const world = opened()
-        /** The model: key → call, and calls whose end somebody was told. */
+        /** The model: key → call, calls whose end somebody has heard, and who is being told of which, since when. */
         const keys = new Map<string, string>()
         const told = new Set<string>()
+        let way: { call: string; by: string; at: number } | null = null
         let last = ''
         for (const [n, one] of events.entries()) {
           const id = `call_${String(n).padStart(3, '0')}`
           const before = new Map([...world.calls].map(([name, call]) => [name, call.state]))
           const open = [...world.calls.values()].filter(
             ({ state, join }) =>
-              ['executing', 'unknown', 'needs_human'].includes(state) || (state === 'done' && join === 'owed'),
+              ['executing', 'unknown', 'needs_human'].includes(state) ||
+              (state === 'done' && (join === 'owed' || join === 'telling')),
           )
           switch (one.kind) {
             case 'ask': {
               const key = one.key === null ? null : `made-up-${one.key}`
               const answer = world.write(unnamed(id, key))
+              if (answer.kind === 'telling') {
+                assert.ok(way !== null && world.now < way.at + TELLING_MS, 'nobody is being told')
+                assert.ok(key === null || keys.get(key) === undefined || before.get(keys.get(key) ?? '') === 'not_sent')
+                break
+              }
               assert.ok('call' in answer)
               const known = key === null ? undefined : keys.get(key)
               const free = known === undefined || before.get(known) === 'not_sent'
@@ -255,7 +303,7 @@ describe('requests without a key of their own, whatever happens', () => {
               else assert.equal(answer.kind, 'started')
               if ('handed' in answer) {
                 assert.ok(!told.has(answer.call.id), 'told twice')
-                told.add(answer.call.id)
+                way = { call: answer.call.id, by: id, at: world.now }
               }
               if (key !== null) keys.set(key, answer.call.id)
               last = answer.call.id
@@ -265,13 +313,23 @@ describe('requests without a key of their own, whatever happens', () => {
               world.write(admitting(id, { key: `T-${one.key}`, join: 'named' }))
               break
             case 'tell': {
-              const handed = world.write({ op: 'hand_out', call: last })
-              if (handed.kind === 'marked') {
+              if (tell(world, last, id) === 'marked') {
                 assert.ok(!told.has(last), 'told twice')
-                told.add(last)
+                way = { call: last, by: id, at: world.now }
               }
               break
             }
+            case 'heard':
+              if (way !== null && heard(world, way.call, way.by) === 'marked') told.add(way.call)
+              way = null
+              break
+            case 'unheard':
+              if (way !== null) unheard(world, way.call, way.by)
+              way = null
+              break
+            case 'later':
+              world.now += TELLING_MS
+              break
             case 'found':
               world.write({ op: 'take_over', call: last, from: world.owner })
               world.write({
@@ -294,7 +352,9 @@ describe('requests without a key of their own, whatever happens', () => {
             case 'unknown':
               settle(world, last, { kind: 'unknown', reason: '', evidence: {} })
           }
-          const owed = [...world.calls.values()].filter((call) => call.join === 'owed' && takesJoins(call))
+          const owed = [...world.calls.values()].filter(
+            (call) => ['owed', 'telling'].includes(call.join ?? '') && takesJoins(call),
+          )
           assert.ok(owed.length <= 1, 'two calls are owed')
         }
       }),

@@ -239,6 +239,30 @@ describe('the first run', () => {
     match(log.out, /\tdenied\tstripe\.refund\tsupport-agent\tRefund 49\.01 USD on /)
   })
 
+  it('holds work for approvers and ends, and what it asked for runs when somebody says yes', async () => {
+    const script = agent('--hold')
+    equal(await script.ended, 0, script.err())
+    deepEqual(
+      script
+        .out()
+        .replace(/ses_\w{26}/, 'ses_…')
+        .replace(/call_\w{26}/g, 'call_…')
+        .replace(/until [\d-]*[ T]?\d\d:\d\d/g, 'until …')
+        .split('\n'),
+      [
+        'session ses_… support-agent, 2 h, asked by demo:support-bot',
+        '1 refund $60.00   held     1 of finance, until …   npx keystay approvals approve call_… --as dana',
+        '2 refund $60.00   held     1 of finance, until …   npx keystay approvals approve call_… --as dana',
+        '3 refund $160.00  held     2 of finance, until …   npx keystay approvals approve call_… --as dana',
+        `in a browser: ${demo.env['KEYSTAY_ADMIN_URL']}/console/   (sign in by a link that npm start printed)`,
+        '',
+      ],
+    )
+    const ids = script.out().match(/call_\w{26}/g) ?? []
+    const approved = await cli('approvals', 'approve', ids[0] ?? '', '--as', 'dana')
+    match(approved.out, /\napproved and done: Refund 60\.00 USD on /)
+  })
+
   it('says when the day’s budget is used up, and how to begin anew', async () => {
     let last = agent('--no-wait')
     for (let run = 0; run < 8 && (await last.ended) === 0; run++) last = agent('--no-wait')

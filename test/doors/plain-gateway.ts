@@ -1,6 +1,6 @@
 import { problemBody } from '../../gateway/core/problem.ts'
 import type { Code } from '../../gateway/core/problem.ts'
-import type { Action, CallStatus, Grant, JsonObject, Policy, Session } from '../../gateway/core/types.ts'
+import type { Action, CallStatus, Grant, Json, JsonObject, Policy, Session } from '../../gateway/core/types.ts'
 import type {
   ActionView,
   CallRequest,
@@ -58,13 +58,16 @@ export function plainGateway(): PlainGateway {
       calls: (person, filter) => take('people.calls', [person.id, filter], { calls: [], cursor: null }),
       exported: (person, filter) => take('people.exported', [person.id, filter], { calls: [], cursor: null }),
       story: (person, id) => take('people.story', [person.id, id], STORY),
-      approve: (person, id, card) => take('people.approve', [person.id, id, card], STORY),
+      proof: (person, id) => take('people.proof', [person.id, id], PROOF),
+      approve: (person, id, card, passkey) =>
+        take('people.approve', [person.id, id, card, ...(passkey === undefined ? [] : [passkey])], STORY),
       reject: (person, id, reason) => take('people.reject', [person.id, id, reason], STORY),
       settle: (person, id, outcome, reason) => take('people.settle', [person.id, id, outcome, reason], STORY),
       sessions: (person, filter) => take('people.sessions', [person.id, filter], [SESSION_VIEW]),
       revoke: (person, id, why) =>
         take('people.revoke', [person.id, id, ...(why === undefined ? [] : [why])], SESSION_VIEW),
       limits: (person) => take('people.limits', [person.id], [{ limit: 'daily' }]),
+      roles: (person) => take('people.roles', [person.id], [{ role: 'support-agent', grants: [] }]),
       setSwitch: (person, name, on, reason) =>
         take<JsonObject>('people.setSwitch', [person.id, name, on, reason], { name, on, reason }),
       restore: (person) => take<JsonObject>('people.restore', [person.id], { restored: false }),
@@ -73,8 +76,32 @@ export function plainGateway(): PlainGateway {
       rights: () => ({ view: true, freeze: true, settle: true, export: true }),
       policy: (person) => take<JsonObject>('people.policy', [person.id], { digest: 'sha256:p' }),
     },
+    passkeys: {
+      list: (person, browsing, whose) =>
+        take('passkeys.list', [person.id, browsing, whose], { passkeys: [], at: null, fresh_until: null }),
+      creation: (person, browsing) => take<Json>('passkeys.creation', [person.id, browsing], {}),
+      register: (person, browsing, name, made) =>
+        take('passkeys.register', [person.id, browsing, name, made], PASSKEY_VIEW),
+      confirmation: (person, browsing) => take<Json>('passkeys.confirmation', [person.id, browsing], {}),
+      confirm: (person, browsing, signed) =>
+        take('passkeys.confirm', [person.id, browsing, signed], { passkeys: [], at: null, fresh_until: null }),
+      remove: (person, browsing, id, reason) =>
+        take('passkeys.remove', [person.id, browsing, id, reason], PASSKEY_VIEW),
+      toApprove: (person, id) => take('passkeys.toApprove', [person.id, id], { card: 'c', options: {} }),
+    },
   }
   return gateway
+}
+
+const PASSKEY_VIEW = {
+  id: 'a'.repeat(64),
+  person: 'demo:dana',
+  name: 'Laptop',
+  added_at: '2026-11-23T00:00:00.000Z',
+  used_at: null,
+  aaguid: '00000000-0000-0000-0000-000000000000',
+  synced: false,
+  rp: 'localhost',
 }
 
 export function envelope(status: CallStatus, more: Partial<Envelope> = {}): Envelope {
@@ -122,6 +149,8 @@ const SESSION_VIEW: SessionView = {
 }
 
 export const STORY = { call: 'call_1', status: 'held', card: 'sha256:card' } as unknown as CallStory
+
+export const PROOF = { call: 'call_1', checkpoint: '', vkey: '', entries: [], unsigned: 0 }
 
 const grant = (action: string) => [action, { action, max: [], limits: [], approval: [] } as unknown as Grant] as const
 const action = (name: string, effect: 'read' | 'write') =>

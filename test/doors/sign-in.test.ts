@@ -257,6 +257,25 @@ describe('people sign in with a browser', function () {
     assert.deepEqual([searchParams.get('prompt'), searchParams.get('max_age')], ['login', '0'])
   })
 
+  it('and only then count as having proved just now who they are', async () => {
+    const person = await signedIn('dana')
+    const passkeys = async () => JSON.parse((await person.once(`${admin}/admin/v1/passkeys`)).text)
+    const register = async () =>
+      person.once(`${admin}/admin/v1/passkeys/options`, {
+        method: 'POST',
+        headers: { origin: admin, 'keystay-csrf': await csrfOf(person), 'content-type': 'application/json' },
+        body: '{}',
+      })
+    assert.equal((await passkeys()).fresh_until, null)
+    assert.match((await register()).text, /last five minutes/)
+    await person.open(`${admin}/login?again=true&next=/me`)
+    assert.ok(Date.parse((await passkeys()).fresh_until) > Date.now())
+    // The name of a listener at an address is for its operator to say.
+    assert.equal((await passkeys()).at, null)
+    const { status, text } = await register()
+    assert.deepEqual([status, /--admin-url/.test(text)], [403, true])
+  })
+
   it('and who is of no group sees that, and nothing else', async () => {
     const guest = await signedIn('guest')
     assert.ok((await guest.once(`${admin}/me`)).text.includes('none: here you may only look'))

@@ -15,6 +15,7 @@ import { browser } from '../identity/browser.ts'
 import type { Browser } from '../identity/browser.ts'
 import type { Database } from '../backends/postgres.ts'
 import { gatewayProcess } from '../kill/process.ts'
+import { visiting } from '../passkeys/person.ts'
 import { company, writePolicies } from './company.ts'
 import { house } from './gateway.ts'
 import type { House } from './gateway.ts'
@@ -123,6 +124,32 @@ grants: { pay.look: }
     assert.equal(dana.cookies.size, 0)
   })
 
+  it('know each other’s passkeys, and take one use of each', async () => {
+    const [here, there] = [await visiting(one, 'dana'), await visiting(other, 'dana')]
+    const key = await here.passkey(true)
+    assert.equal((await there.get('/admin/v1/passkeys')).body['passkeys'][0].person, 'demo:dana')
+    const token = await one.token()
+    const calls: string[] = []
+    for (const name of ['ch_p1', 'ch_p2']) {
+      const { body } = await one.call(token, 'pay.refund', { charge: name, amount: 6000 }, name)
+      calls.push(body.call as string)
+    }
+    // Two cards signed with one count, sent to both at once: one of them is a copy's.
+    const yeses = await Promise.all(
+      [here, there].map(async (person, index) => {
+        const { card, options } = await person.optionsFor(calls[index] ?? '')
+        return { card, passkey: key.get(options, { origin: person.origin, counter: 7 }) }
+      }),
+    )
+    const answers = await Promise.all(
+      [here, there].map((person, index) => person.post(`/admin/v1/calls/${calls[index]}/approve`, yeses[index])),
+    )
+    const outcomes = answers.map(({ body }) => String(body['code'] ?? body['status'])).sort()
+    assert.deepEqual(outcomes, ['done', 'passkey_required'], JSON.stringify(answers))
+    assert.equal(paid('ch_p1') + paid('ch_p2'), 1)
+    assert.deepEqual((await verifyStore(store)).passkeys, { checked: 1, erased: 0 })
+  })
+
   it('answer for each other’s calls, sessions and holds', async () => {
     const token = await one.token()
     const input = { charge: 'ch_1', amount: 700 }
@@ -166,6 +193,51 @@ grants: { pay.look: }
     // One is told of the no; the five others are one new call.
     assert.deepEqual([after.filter((call) => call === id).length, new Set(after).size], [1, 2])
     assert.equal(paid('ch_j'), 1)
+  })
+
+  it('act once where one of them was too late to say whether what came of a refund was told', async () => {
+    await standing(where.policies)
+    await Promise.all([one.stop(), other.stop()])
+    const tells = { now: (): void => {} }
+    const step = (name: string): void => (name === 'join.tells' ? tells.now() : undefined)
+    one = await replica(store.replace(/:\d+\//, `:${proxy.port}/`), {
+      stripeListen: '127.0.0.1:0',
+      ledgerDeadline_ms: 300,
+      step,
+    })
+    other = await replica(store, { stripeListen: '127.0.0.1:0' })
+    const token = await one.token()
+    const ask = async (gate: House, charge: string): Promise<string | number> => {
+      const { refunds } = sdkOf(gate.running.stripeUrl ?? '', token, { maxNetworkRetries: 0 })
+      const said = await refunds.create({ charge, amount: 100 }).catch((error: { statusCode: number }) => error)
+      return 'statusCode' in said ? said.statusCode : said.lastResponse.requestId
+    }
+    // The mark is kept, and its answer is lost; what could tell more of it stands still.
+    const lost = async (charge: string): Promise<string | number> => {
+      const { cuts } = proxy
+      tells.now = () => proxy.cutCommit('after')
+      const answer = ask(one, charge)
+      let over = false
+      void answer.finally(() => (over = true))
+      while (proxy.cuts === cuts && !over) await new Promise((resolve) => setImmediate(resolve))
+      proxy.hold(true)
+      tells.now = () => {}
+      return answer
+    }
+    // Another COMMIT may come in between, of a process that says that it lives.
+    let charge = 'ch_0'
+    for (let tries = 1; (await lost(charge)) !== 503 && tries < 5; tries++) {
+      proxy.hold(false)
+      charge = `ch_${tries}`
+      await until('it is ready', async () => (await one.agent('/readyz')).status === 200)
+    }
+    const anew = ask(other, charge)
+    await sleep(300)
+    proxy.hold(false)
+    const told = await anew
+    assert.equal(paid(charge), 1)
+    assert.notEqual(await ask(other, charge), told)
+    assert.equal(paid(charge), 2)
   })
 
   it('renew each other’s sessions, and end them together', async () => {

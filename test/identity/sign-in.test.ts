@@ -46,23 +46,51 @@ describe('a redirect URI on loopback', () => {
 })
 
 describe('one-time links of --dev', () => {
+  const DEMO = { now: () => 1_000, place: () => ({ url: 'http://localhost:8788', rp: 'localhost' }) }
+
   it('open once, for accounts of people', () => {
-    const links = onceLinks({ policy: () => POLICY, random: randomBytes, monotonic: () => 0 })
+    const links = onceLinks({ policy: () => POLICY, random: randomBytes, monotonic: () => 0, ...DEMO })
     const code = links.make('dana') ?? assert.fail('no link')
     assert.match(code, /^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{2}$/)
-    assert.equal(links.take(code)?.subject, 'dana')
+    assert.equal(links.take(code)?.proven.subject, 'dana')
     assert.equal(links.take(code), null)
     assert.equal(links.make('nobody'), null)
   })
 
   it('are not found by trying: after twenty misses none opens for half a minute', () => {
     let now = 0
-    const links = onceLinks({ policy: () => POLICY, random: randomBytes, monotonic: () => now })
+    const links = onceLinks({ policy: () => POLICY, random: randomBytes, monotonic: () => now, ...DEMO })
     const code = links.make('dana') ?? ''
     for (let tries = 0; tries < 21; tries++) assert.equal(links.take('0000-00'), null)
     assert.equal(links.take(code), null)
     now = 30_001
-    assert.equal(links.take(code)?.subject, 'dana')
+    assert.equal(links.take(code)?.proven.subject, 'dana')
+  })
+})
+
+describe('links that take a sign-in of the demo to the name of its passkeys', () => {
+  it('carry it once, for a minute, and prove nothing new', () => {
+    let now = 0
+    const place = (): { url: string; rp: string } => ({ url: 'http://localhost:8788', rp: 'localhost' })
+    const links = onceLinks({
+      policy: () => POLICY,
+      random: randomBytes,
+      monotonic: () => now,
+      now: () => 9_000,
+      place,
+    })
+    const proven = links.take(links.make('dana') ?? '')?.proven ?? assert.fail('nobody')
+    const [one, late] = [
+      links.carry({ proven, auth_at: 5 }, '/console/you'),
+      links.carry({ proven, auth_at: 5 }, '/me'),
+    ]
+    const { origin, pathname } = new URL(one ?? '')
+    assert.equal(origin, 'http://localhost:8788')
+    assert.deepEqual(links.take(pathname.slice('/in/'.length)), { proven, auth_at: 5, next: '/console/you' })
+    assert.equal(links.take(pathname.slice('/in/'.length)), null)
+    now = 60_001
+    assert.equal(links.take(new URL(late ?? '').pathname.slice('/in/'.length)), null)
+    assert.equal(links.carry({ proven: { ...proven, issuer: 'staff' }, auth_at: 5 }, '/me'), null)
   })
 })
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startPostgres } from '../backends/postgres.ts'
+import { PASSWORD, startPostgres } from '../backends/postgres.ts'
 import type { Database } from '../backends/postgres.ts'
 import { startProxy } from '../backends/postgres-proxy.ts'
 import type { Proxy } from '../backends/postgres-proxy.ts'
@@ -11,6 +11,8 @@ import { entriesOf } from '../house/entries.ts'
 import type { Entry } from '../house/entries.ts'
 import { house } from '../house/gateway.ts'
 import type { Answer, House } from '../house/gateway.ts'
+import { standingLeases } from '../../gateway/store/leases.ts'
+import { openReader } from '../../gateway/store/open-reader.ts'
 import { verifyStore } from '../../gateway/store/verify.ts'
 import { callOf, ended, furnish, lendingCompany, logIn, logins, serverLog, until } from './company.ts'
 import type { Login } from './company.ts'
@@ -332,6 +334,32 @@ describe('a login that is leased', function () {
       await end(token)
     })
   }
+
+  it('is shut for good where it owns something in another database, and the ledger says what is left', async () => {
+    await database.sql('create database elsewhere')
+    const token = await sign()
+    const login = given(await ask(token))
+    const admin = { ...login, user: 'postgres', password: PASSWORD, port: database.port, database: 'elsewhere' }
+    const there = await logIn(admin)
+    await there.query(`grant create on schema public to "${login.user}"`)
+    const theirs = await logIn({ ...login, port: database.port, database: 'elsewhere' })
+    await theirs.query('create table kept (id int); create table kept_too (id int)')
+    const over = ended(theirs)
+    await end(token)
+    await over
+    await until('its end is written down', () => about(callOf(login)).some(({ kind }) => kind === 'lease.revoked'))
+    const [entry] = about(callOf(login)).filter(({ kind }) => kind === 'lease.revoked')
+    assert.deepEqual([entry?.['reason'], entry?.['left']], ['logout', '3 objects in database elsewhere'])
+    assert.ok((await logins(database)).includes(login.user))
+    await assert.rejects(logIn(login), /not permitted to log in|authentication failed/)
+    // Nobody tends it any more.
+    const reader = openReader(`sqlite:${join(where.dir, 'keystay.db')}`)
+    const standing = await standingLeases(reader)
+    await reader.close()
+    assert.ok(!standing.some(({ call }) => call === callOf(login)))
+    await there.query(`drop owned by "${login.user}"; drop role "${login.user}"`)
+    await there.end()
+  })
 
   it('is revoked when its role leaves the policy', async () => {
     const login = given(await ask(await sign()))

@@ -1,5 +1,6 @@
 import type { Signer } from '../../gateway/core/checkpoint-note.ts'
 import type { Operation, ResultOf } from '../../gateway/core/operations.ts'
+import { webauthn } from '../../gateway/identity/webauthn.ts'
 import type { Adapter } from '../../adapters/adapter.ts'
 import { Secret } from '../../adapters/adapter.ts'
 import { persist } from '../../gateway/pipeline/attempt.ts'
@@ -128,6 +129,7 @@ async function compose(host: Host, variant: Variant, parts: ProcessParts): Promi
     leases: leases(),
     running: new Map(),
     adminUrl: () => 'http://admin',
+    ceremonies: webauthn(() => null),
     step,
     log: (line, fields) => log(fields === undefined ? line : `${line} ${JSON.stringify(fields)}`),
     stopping: false,

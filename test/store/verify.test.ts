@@ -42,6 +42,7 @@ const whole: Omit<Report, 'beyond'> = {
   ok: true,
   entries: 12,
   treeSize: 12,
+  passkeys: { checked: 0, erased: 0 },
   checkpoint: { size: 12, signed: true },
   effects: 2,
   sums: { USD: 15_000 },

@@ -8,6 +8,7 @@ export interface Finding {
     | 'ledger'
     | 'limits'
     | 'leases'
+    | 'notices'
     | 'secrets'
     | 'policy'
     | 'backends'

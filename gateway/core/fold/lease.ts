@@ -82,7 +82,7 @@ export function issueLease(working: Working, call: Call, issued: NonNullable<Set
   )
 }
 
-/** The login is gone: written once, whichever process was the one that saw to it. */
+/** The login is gone, or shut for good: written once, whichever process was the one that saw to it. */
 export function leaseEnds(working: Working, operation: EndLease): ResultOfLease<EndLease> {
   const row = working.leases.get(operation.call)
   if (row === undefined || row.ended_at !== null) return { kind: 'already' }
@@ -91,7 +91,8 @@ export function leaseEnds(working: Working, operation: EndLease): ResultOfLease<
   put(working, { ...row, ended_at: working.now, ended_reason: reason })
   const { call, session, role, principal, action, backend, login } = row
   const fields = { call, session, role, principal, action, effect: 'lease', backend, login, reason }
-  write(working, 'lease.revoked', fields, { call, session })
+  const { left } = operation
+  write(working, 'lease.revoked', left === undefined ? fields : { ...fields, left }, { call, session })
   return { kind: 'ended' }
 }
 

@@ -27,7 +27,8 @@ export function opens(working: Working, operation: Admit): Admitted {
   // The key is looked up first, whatever limits, switches and facts say by now: who asked before gets its answer.
   if (bound !== undefined) return { kind: 'bound', call: bound, same: bound.fingerprint === operation.fingerprint }
 
-  const joined = operation.join === 'invented' ? joins(working, unnamedOf(operation)) : undefined
+  const joined = operation.join === 'invented' ? joins(working, unnamedOf(operation), operation.call) : undefined
+  if (joined?.kind === 'telling') return joined
   if (joined !== undefined) return { ...joined, kind: 'bound', same: true }
 
   const call = received(working, operation, session)
@@ -136,7 +137,7 @@ export function hold(
       ...callFields(call),
       policy: plan.policy,
       cost: plan.cost === null ? null : { ...plan.cost },
-      need: need.map(({ line, count, of }) => ({ line, count, of })),
+      need: need.map(({ line, count, of, passkey }) => ({ line, count, of, ...(passkey ? { passkey } : {}) })),
       card,
       expires_at: new Date(expires_at).toISOString(),
       digests: digestsOf(working, call.id),

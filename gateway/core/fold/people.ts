@@ -17,6 +17,7 @@ import type {
 import type { Approval, Call, Decision, JsonObject, Plan } from '../types.ts'
 import { callFields, put, write } from '../working.ts'
 import type { Working } from '../working.ts'
+import { passkeyIsUsed, wordProblem } from './passkey.ts'
 import { begin, detailOf, digestsOf, frozenBy, hold, isStale, saltOf, useOf } from './open.ts'
 
 type Allowed = Extract<Decision, { verdict: 'allow' }>
@@ -43,7 +44,13 @@ export function approves(working: Working, operation: Approve): Approved {
   if (isBarred(approval.person, approval.groups, plan.barred)) return { kind: 'own_call', call: before }
   const refusal = notToApprove(before, approval, working.switches)
   if (refusal !== null) return { kind: refusal, call: before }
+  const { passkey } = operation
+  if ((approval.passkey === undefined) !== (passkey === undefined)) throw new Error('a yes without what signed it')
+  const why = passkey === undefined ? null : wordProblem(working, passkey, approval.person)
+  if (why !== null) return { kind: 'passkey_required', call: before, why }
   if (isStale(working, operation)) return { kind: 'stale' }
+  // What it signed was seen: it is not seen a second time, whatever comes of this.
+  if (passkey !== undefined) passkeyIsUsed(working, passkey)
 
   const approvals = [...before.approvals, { ...approval, at: working.now }]
   const usage = useOf(working, before.reserve, approvals)
@@ -51,7 +58,9 @@ export function approves(working: Working, operation: Approve): Approved {
   const reported = reportedBy(plan, usage)
   working.bodies.set(before.id, { call: before.id, ...operation.bodies })
   if (decision.verdict === 'deny') {
-    return { kind: 'denied', call: recheckDenied(working, before, plan, yesFields(operation), decision, reported) }
+    const denied = recheckDenied(working, before, plan, yesFields(operation), decision, reported)
+    keepAssertion(working, operation, denied.entry)
+    return { kind: 'denied', call: denied }
   }
   const afresh = heldAfresh(working, before, plan, decision)
   release(working, before.reserve)
@@ -77,6 +86,7 @@ export function approves(working: Working, operation: Approve): Approved {
     },
     { call: before.id, session: before.session },
   )
+  keepAssertion(working, operation, entry)
   const need = decision.verdict === 'hold' ? decision.need : before.need.map((line) => ({ ...line, have: line.count }))
   const { policy } = plan
   const approved: Call = {
@@ -96,20 +106,31 @@ export function approves(working: Working, operation: Approve): Approved {
 /** Why this yes does not count, as far as the call, the person and the switches say; null: facts and policy are asked. */
 export function notToApprove(
   call: Call,
-  approval: Pick<Approval, 'person' | 'groups' | 'card'>,
+  approval: Pick<Approval, 'person' | 'groups' | 'card' | 'passkey'>,
   switches: Switches,
-): 'own_call' | 'not_eligible' | 'already_decided' | 'card_changed' | 'frozen' | null {
-  const { person, groups, card } = approval
+): 'own_call' | 'not_eligible' | 'already_decided' | 'card_changed' | 'frozen' | 'passkey_required' | null {
+  const { person, groups, card, passkey } = approval
   if (isBarred(person, groups, call.barred)) return 'own_call'
   if (!call.need.some(({ of }) => groups.includes(of))) return 'not_eligible'
   if (call.approvals.some((yes) => yes.person === person) || isReady(call)) return 'already_decided'
   if (call.card !== card) return 'card_changed'
-  return frozenBy(switches, call.role, call.action, call.effect) === null ? null : 'frozen'
+  if (frozenBy(switches, call.role, call.action, call.effect) !== null) return 'frozen'
+  return passkey === undefined && asksPasskey(call, groups) ? 'passkey_required' : null
+}
+
+/** Whether a line that the yes of somebody of these groups would count for asks for a passkey. */
+function asksPasskey({ need }: Call, groups: readonly string[]): boolean {
+  return need.some((line) => line.passkey && groups.includes(line.of))
+}
+
+function keepAssertion(working: Working, { call, passkey }: Approve, entry: string): void {
+  if (passkey !== undefined) working.assertions.push({ entry, call, text: passkey.text })
 }
 
 /** Who said yes to what, under which policy. */
 function yesFields({ approval, plan }: Approve): JsonObject {
-  return { person: approval.person, groups: approval.groups, card: approval.card, policy: plan.policy }
+  const { person, groups, card, passkey } = approval
+  return { person, groups, card, policy: plan.policy, ...(passkey === undefined ? {} : { passkey }) }
 }
 
 /** Another request, backend, cost or need: what was said counts no more, and people are asked again. null: the card stands. */

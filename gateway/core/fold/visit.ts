@@ -1,7 +1,9 @@
+import { challengeAt } from '../visit.ts'
 import { write } from '../working.ts'
 import type { Working } from '../working.ts'
 import type {
   AskConsent,
+  ChallengeVisit,
   Consent,
   ConsentAsked,
   ConsentNow,
@@ -29,6 +31,14 @@ export function visitIsUsed(working: Working, operation: UseVisit): { visit: Vis
   const seen = { ...visit, seen_at: working.now }
   putVisit(working, visit.id, seen)
   return { visit: seen }
+}
+
+export function visitIsChallenged(working: Working, operation: ChallengeVisit): { visit: Visit | null } {
+  const visit = working.visits.get(operation.visit)
+  if (visit === undefined) return { visit: null }
+  const challenged = { ...visit, challenge: challengeAt(working.now, operation.challenge) }
+  putVisit(working, visit.id, challenged)
+  return { visit: challenged }
 }
 
 export function visitEnds(working: Working, operation: EndVisit): { visit: Visit | null } {

@@ -6,6 +6,7 @@ import type { Compiling } from './compiling.ts'
 import { peopleGroup } from './identity.ts'
 import { amountsAt, byOf, linesAt, splitBy } from './lines.ts'
 import type { GrantPlace, Priced, Written } from './lines.ts'
+import { toldAt } from './notify.ts'
 import { at } from './place.ts'
 import type { Piece } from './place.ts'
 
@@ -60,6 +61,7 @@ function approvalLine(compiling: Compiling, place: GrantPlace, line: Written, pr
     of,
     expires_ms: durationAt(compiling, at(line.piece, 'expires'), '24h'),
     passkey: flagAt(at(line.piece, 'passkey')),
+    ...toldAt(compiling, line.piece),
   }
 }
 

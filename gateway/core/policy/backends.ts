@@ -38,7 +38,7 @@ export function compileBackend(compiling: Compiling, name: string, piece: Piece)
 }
 
 /** Where calls may go is closed here; what a name resolves to is checked again when a connection is made. */
-function checkUrl({ report }: Compiling, piece: Piece, isPrivate: boolean): void {
+export function checkUrl({ report }: Compiling, piece: Piece, isPrivate: boolean): void {
   const text = textAt(piece)
   if (text === null) return
   const url = URL.parse(text)
@@ -67,6 +67,12 @@ export function isInternal(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
   if (host === 'localhost' || host.endsWith('.localhost')) return true
   return ipaddr.isValid(host) && ipaddr.process(host).range() !== 'unicast'
+}
+
+/** This very machine, by its address or its name. */
+export function isLoopback(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  return host === 'localhost' || (ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback')
 }
 
 const REFS: { readonly [scheme: string]: { readonly form: RegExp; readonly like: string } } = {

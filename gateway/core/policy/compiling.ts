@@ -22,9 +22,10 @@ export interface Compiling {
   /** Whatever has a name, sound or not: a reference to something broken is not one more finding. */
   readonly names: { readonly [kind in Named]: ReadonlyMap<string, Piece> }
 }
-export type Named = 'backends' | 'issuers' | 'groups' | 'budgets' | 'switches' | 'actions' | 'roles'
+export type Named = 'channels' | 'backends' | 'issuers' | 'groups' | 'budgets' | 'switches' | 'actions' | 'roles'
 
 const NOUN: { readonly [kind in Named]: string } = {
+  channels: 'channel',
   backends: 'backend',
   issuers: 'issuer',
   groups: 'group',

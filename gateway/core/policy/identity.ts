@@ -5,6 +5,7 @@ import type { Expression } from '../types.ts'
 import { checkPrefixes } from './claims.ts'
 import { durationAt, entriesAt, expressionAt, flagAt, has, known, numberAt, textAt, textsAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
+import { toldAt } from './notify.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Piece } from './place.ts'
 import { isInternal, secretAt } from './backends.ts'
@@ -176,7 +177,7 @@ export function compileGroup(compiling: Compiling, name: string, piece: Piece): 
   const where = expressionAt(compiling, at(piece, 'where'), whereScope(compiling, issuer), 'bool')
   if (where === null || !exists) return null
   checkPrefixes(compiling.report, where.text, at(piece, 'where'))
-  return { name, issuer, where }
+  return { name, issuer, where, ...toldAt(compiling, piece) }
 }
 
 /** `groups` only where the issuer has them: a condition on what is never there would silently fit nobody. */
@@ -218,12 +219,14 @@ export function compilePeople(compiling: Compiling, piece: Piece | undefined): P
     return textsAt(list)
   }
   const metrics = piece === undefined ? null : textAt(at(piece, 'metrics'))
+  const after = piece === undefined ? null : at(at(piece, 'passkeys'), 'registered_for')
   return {
     view: rights('view'),
     freeze: rights('freeze'),
     settle: rights('settle'),
     export: rights('export'),
     metrics: metrics === 'open' ? 'open' : 'token',
+    passkeys_after_ms: after === null || !has(after) ? 0 : durationAt(compiling, after, '0s'),
   }
 }
 

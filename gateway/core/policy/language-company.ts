@@ -17,6 +17,7 @@ import {
   STATUSES,
   GROUP_NAMES,
 } from './language-words.ts'
+import { CHANNELS } from './language-notify.ts'
 import type { AdapterSchemas } from './language-words.ts'
 
 /** Backends, identity, guardrails and shared budgets. */
@@ -125,7 +126,8 @@ export const IDENTITY = object('Who workloads and people are. Roles and approval
       {
         issuer: named(PLAIN_NAME, 'An issuer of people.'),
         where: expression('Over `claims`.'),
-        notify: { 'x-later': 'it comes with notifications' },
+        notify: CHANNELS('Channels that are told of what waits for this group.'),
+        escalate: CHANNELS('Channels that are told too, at 80 % of the life of a hold.'),
       },
       ['issuer', 'where'],
     ),
@@ -141,6 +143,9 @@ export const IDENTITY = object('Who workloads and people are. Roles and approval
       default: 'token',
       description: '`token`: a bearer token with the right to view; `open`: none.',
     },
+    passkeys: object('The passkeys that people sign approvals with.', {
+      registered_for: duration('A passkey counts from so long after it was registered; at once unless said.'),
+    }),
   }),
   sessions: object('Bounds of every session.', {
     lifetime_max: duration('The longest a lineage of sessions lives, renewals included.', '12h'),

@@ -1,4 +1,5 @@
 import type { JsonSchema } from '../types.ts'
+import { CHANNELS } from './language-notify.ts'
 import {
   text,
   expression,
@@ -76,7 +77,8 @@ const APPROVAL_LINE = object(
     }),
     expires: duration('How long the hold waits.', '24h'),
     passkey: flag('The yes must be signed with a passkey.'),
-    notify: { 'x-later': 'it comes with notifications' },
+    notify: CHANNELS('Channels that are told, instead of those of the group.'),
+    escalate: CHANNELS('Channels that are told too, at 80 % of the life of the hold.'),
     ...LINE,
   },
   ['by'],

@@ -93,18 +93,30 @@ function kindOf(document: Document, report: Report): Kind | null {
   return null
 }
 /** `role:` and `action:` first: the keys of the others may one day stand in them. */
-const ORDER: readonly Kind[] = ['role', 'action', 'route', 'tests', 'backends', 'identity', 'guardrails', 'budgets']
+const ORDER: readonly Kind[] = [
+  'role',
+  'action',
+  'route',
+  'tests',
+  'backends',
+  'identity',
+  'guardrails',
+  'budgets',
+  'notify',
+]
 
 export interface Naming {
   readonly byName: { readonly [kind in Named]: Map<string, Piece> }
   readonly guardrails: readonly Piece[]
   readonly people: Piece | undefined
   readonly sessions: Piece | undefined
+  readonly notify: Piece | undefined
 }
 
 /** Who is called what, over all documents. A name that stands twice is a finding at the second place. */
 export function collectNames(pieces: readonly KindPiece[], report: Report): Naming {
   const byName: Naming['byName'] = {
+    channels: new Map(),
     backends: new Map(),
     issuers: new Map(),
     groups: new Map(),
@@ -117,13 +129,15 @@ export function collectNames(pieces: readonly KindPiece[], report: Report): Nami
   const guardrails: Piece[] = []
   const said = new Set<string>()
   for (const { kind, piece } of pieces) {
-    for (const key of ['backends', 'issuers', 'groups', 'budgets', 'switches'] as const) {
+    for (const key of ['channels', 'backends', 'issuers', 'groups', 'budgets', 'switches'] as const) {
       if (!KEYS[kind].includes(key)) continue
       for (const [name, place] of entriesAt(at(piece, key))) claim(byName[key], name, place, report)
     }
     for (const key of ['people', 'sessions']) {
       if (kind === 'identity' && Object.hasOwn(piece.document.value, key)) claim(once, key, at(piece, key), report)
     }
+    if (kind === 'notify' && Object.hasOwn(piece.document.value, 'notify'))
+      claim(once, 'notify', at(piece, 'notify'), report)
     if (kind === 'action' || kind === 'route' || kind === 'role') {
       const name = valueAt(at(piece, kind))
       // A route is granted as an action is: they share their names.
@@ -142,7 +156,7 @@ export function collectNames(pieces: readonly KindPiece[], report: Report): Nami
     if (name === 'all') report.error(place, '`all` is a switch of the gateway itself', 'choose another name', 'key')
   }
   checkTools(byName.actions, report)
-  return { byName, guardrails, people: once.get('people'), sessions: once.get('sessions') }
+  return { byName, guardrails, people: once.get('people'), sessions: once.get('sessions'), notify: once.get('notify') }
 }
 
 function claim(names: Map<string, Piece>, name: string, piece: Piece, report: Report, place = piece): void {

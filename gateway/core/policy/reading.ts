@@ -177,9 +177,26 @@ function credentials(value: Json, inside: boolean): string[] {
   if (typeof value === 'string') return inside && value.length > 3 && !/^[a-z]+:\/\//.test(value) ? [value] : []
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, part]) => {
+    if (key === 'channels' && !inside) return ofChannels(part)
     if (key === 'url' && typeof part === 'string') return /^[a-z]+:\/\/([^/@]+)@/.exec(part)?.slice(1) ?? []
     if (inside && (key === 'header' || key === 'user')) return []
     return credentials(part, inside || key === 'auth')
+  })
+}
+
+/** Where a channel names a secret, an address is one too: who knows that of Slack may write there. */
+function ofChannels(channels: Json): string[] {
+  const lines = typeof channels === 'object' && channels !== null ? Object.values(channels) : []
+  const named = lines.flatMap((line: Json) => (typeof line === 'object' && line !== null ? Object.entries(line) : []))
+  const texts = named.flatMap(([key, value]) =>
+    ['secret', 'password', 'slack', 'teams'].includes(key)
+      ? [value].flat()
+      : typeof value === 'string'
+        ? (/^[a-z]+:\/\/([^/@]+)@/.exec(value)?.slice(1) ?? [])
+        : [],
+  )
+  return texts.filter((text): text is string => {
+    return typeof text === 'string' && text.length > 3 && !/^(age|env|file|vault|aws):\/\//.test(text)
   })
 }
 

@@ -1,0 +1,53 @@
+import { useMutation, useMutationState, useQueryClient } from '@tanstack/react-query'
+import { ask } from './ask.ts'
+import type { CallStory } from './types.ts'
+import { countDecision } from './tally.ts'
+
+/** One click about one call. It goes on, and is told of, wherever the person goes meanwhile. */
+export interface Decision {
+  readonly call: string
+  /** What it is about, for the page that tells how it went. */
+  readonly summary: string
+  readonly verb: 'approve' | 'reject' | 'settle'
+  readonly body: object
+}
+
+const DECIDE = ['decide'] as const
+
+/**
+ * Sends a decision. What should happen on this page afterwards belongs to each `mutate` call (`onSuccess` there): it must
+ * not happen to somebody who has gone to another page.
+ */
+export function useDecide() {
+  const queries = useQueryClient()
+  return useMutation<CallStory, Error, Decision>({
+    mutationKey: DECIDE,
+    mutationFn: ({ call, verb, body }) =>
+      ask<CallStory>(`/admin/v1/calls/${encodeURIComponent(call)}/${verb}`, { method: 'POST', body }),
+    onSuccess: countDecision,
+    onSettled: () => queries.invalidateQueries(),
+    // Until the person has read how it went.
+    gcTime: Infinity,
+  })
+}
+
+/** Every decision of this page's life that was not put away yet, oldest first. */
+export function useDecisions() {
+  const queries = useQueryClient()
+  const decisions = useMutationState({
+    filters: { mutationKey: DECIDE },
+    select: ({ mutationId: id, state }) => ({
+      id,
+      status: state.status,
+      error: state.error,
+      asked: state.variables as Decision | undefined,
+      story: state.data as CallStory | undefined,
+    }),
+  })
+  const putAway = (id: number): void => {
+    const cache = queries.getMutationCache()
+    const mutation = cache.getAll().find(({ mutationId }) => mutationId === id)
+    if (mutation !== undefined) cache.remove(mutation)
+  }
+  return { decisions, putAway }
+}
