@@ -3,6 +3,7 @@ import type { DestinationStream } from 'pino'
 import { LEVELS } from './config.ts'
 import type { Level } from './config.ts'
 import type { Json } from './core/types.ts'
+import { visible, visibleIn } from './core/visible.ts'
 
 type Fields = { readonly [name: string]: Json }
 
@@ -43,7 +44,8 @@ export function openLog({ level = 'info', scrub, line, destination }: LogOptions
     const from = LEVELS.indexOf(level)
     return (at, text, fields) => {
       if (LEVELS.indexOf(at) < from) return
-      plain(scrub(fields === undefined ? text : `${text} ${JSON.stringify(redacted(fields))}`))
+      const whole = scrub(fields === undefined ? text : `${text} ${JSON.stringify(redacted(fields))}`)
+      plain(whole.split('\n').map(visible).join('\n'))
     }
   }
   const logger = pino(
@@ -53,7 +55,8 @@ export function openLog({ level = 'info', scrub, line, destination }: LogOptions
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: NEVER.flatMap((name) => [name, `*.${name}`]), censor: REDACTED },
-      hooks: { streamWrite: scrub },
+      // Whoever reads the log reads it on a terminal sooner or later.
+      hooks: { streamWrite: (line) => visibleIn(scrub(line)) },
     },
     destination ?? pino.destination({ dest: 2, sync: true }),
   )

@@ -1,4 +1,5 @@
 import { useMutation, useMutationState, useQueryClient } from '@tanstack/react-query'
+import { useEffect, useRef } from 'react'
 import { ask } from './ask.ts'
 import type { CallStory } from './types.ts'
 import { countDecision } from './tally.ts'
@@ -15,8 +16,8 @@ export interface Decision {
 const DECIDE = ['decide'] as const
 
 /**
- * Sends a decision. What should happen on this page afterwards belongs to each `mutate` call (`onSuccess` there): it must
- * not happen to somebody who has gone to another page.
+ * Sends a decision. It ends when it ends: who waits for it with `mutateAsync` may be on another page by then, and must not
+ * be taken back (useHere).
  */
 export function useDecide() {
   const queries = useQueryClient()
@@ -25,10 +26,24 @@ export function useDecide() {
     mutationFn: ({ call, verb, body }) =>
       ask<CallStory>(`/admin/v1/calls/${encodeURIComponent(call)}/${verb}`, { method: 'POST', body }),
     onSuccess: countDecision,
-    onSettled: () => queries.invalidateQueries(),
+    onSettled: () => void queries.invalidateQueries(),
     // Until the person has read how it went.
     gcTime: Infinity,
   })
+}
+
+/** Does something only while the page that asks for it is the one that is looked at. */
+export function useHere(): (work: () => void) => void {
+  const isHere = useRef(false)
+  useEffect(() => {
+    isHere.current = true
+    return () => {
+      isHere.current = false
+    }
+  }, [])
+  return (work) => {
+    if (isHere.current) work()
+  }
 }
 
 /** Every decision of this page's life that was not put away yet, oldest first. */

@@ -1,3 +1,8 @@
+import { startAuthentication, startRegistration, WebAuthnError } from '@simplewebauthn/browser'
+import type {
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+} from '@simplewebauthn/browser'
 import { queryOptions } from '@tanstack/react-query'
 import type { PasskeyList } from '../../gateway/pipeline/passkeys.ts'
 import { ask } from './ask.ts'
@@ -16,8 +21,8 @@ export const passkeysQuery = queryOptions({
 /** A new passkey, made by whatever the person has. @throws Refused, NotSigned. */
 export async function registerPasskey(name: string): Promise<void> {
   const { options } = await post<{ options: PublicKeyCredentialCreationOptionsJSON }>(`${PATH}/options`)
-  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options)
-  await post(PATH, { name, response: json(await navigator.credentials.create({ publicKey }).catch(notSigned)) })
+  const response = await startRegistration({ optionsJSON: options }).catch(notSigned)
+  await post(PATH, { name, response })
 }
 
 /** Shows that it is still them: as good as another sign-in. @throws Refused, NotSigned. */
@@ -57,23 +62,17 @@ export class NotSigned extends Error {
 }
 
 async function signed(options: PublicKeyCredentialRequestOptionsJSON): Promise<object> {
-  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options)
-  return json(await navigator.credentials.get({ publicKey }).catch(notSigned))
+  return startAuthentication({ optionsJSON: options }).catch(notSigned)
 }
 
 /** Browsers do not tell a page much of why. */
 function notSigned(error: unknown): never {
-  const known = error instanceof DOMException && error.name === 'InvalidStateError'
+  const isKnown = error instanceof WebAuthnError && error.code === 'ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED'
   throw new NotSigned(
-    known
+    isKnown
       ? 'This passkey is registered already.'
       : 'Nothing was signed: it was cancelled, took too long, or there is no such passkey here.',
   )
-}
-
-function json(credential: Credential | null): object {
-  if (credential === null) throw new NotSigned('Nothing was signed.')
-  return (credential as PublicKeyCredential).toJSON() as object
 }
 
 function post<Answer>(path: string, body: object = {}): Promise<Answer> {

@@ -3,6 +3,7 @@ import { useHotkeys } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
+import { useHere } from '../api/decisions.ts'
 import { callsQuery, storyQuery } from '../api/queries.ts'
 import { decidedLately, TOO_MANY } from '../api/tally.ts'
 import type { CallSummary } from '../api/types.ts'
@@ -23,6 +24,7 @@ export function Approvals() {
   const doubtful = useQuery(callsQuery({ status: 'needs_human', limit: '200' }))
   const { call: chosen } = route.useSearch()
   const navigate = route.useNavigate()
+  const here = useHere()
   const [marked, setMarked] = useState<ReadonlySet<string>>(new Set())
   const waiting = [...(held.data?.calls ?? [])].sort((a, b) => (a.expires_at ?? '').localeCompare(b.expires_at ?? ''))
   const calls = [...(doubtful.data?.calls ?? []), ...waiting]
@@ -81,7 +83,11 @@ export function Approvals() {
                   </Text>
                 </Grid.Col>
                 <Grid.Col span={{ base: 12, md: 7 }} component="section" aria-label="The card">
-                  {chosen === undefined ? <Text>Choose one to see its card.</Text> : <Chosen id={chosen} next={goOn} />}
+                  {chosen === undefined ? (
+                    <Text>Choose one to see its card.</Text>
+                  ) : (
+                    <Chosen id={chosen} next={() => here(goOn)} />
+                  )}
                 </Grid.Col>
               </Grid>
             )}

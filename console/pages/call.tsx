@@ -2,6 +2,7 @@ import { Code, Stack, Table, Text, Title } from '@mantine/core'
 import { useHotkeys } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
+import { useHere } from '../api/decisions.ts'
 import { storyQuery } from '../api/queries.ts'
 import type { CallStory } from '../api/types.ts'
 import { visibleJson } from '../../gateway/core/visible.ts'
@@ -20,6 +21,7 @@ const route = getRouteApi('/calls/$id')
 export function OneCall() {
   const { id } = route.useParams()
   const story = useQuery(storyQuery(id))
+  const here = useHere()
   const focus = (key: string) => document.querySelector<HTMLElement>(`[data-key="${key}"]`)?.focus()
   useHotkeys([
     ['a', () => focus('approve')],
@@ -30,7 +32,7 @@ export function OneCall() {
       <CallsLink of={{}}>All calls</CallsLink>
       <Heading title={id} />
       <Fetched of={story} what="the call">
-        {(call) => <Whole key={id} story={call} decided={() => focus('heading')} />}
+        {(call) => <Whole key={id} story={call} decided={() => here(() => focus('heading'))} />}
       </Fetched>
     </Stack>
   )

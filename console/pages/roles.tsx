@@ -17,18 +17,16 @@ export function Roles() {
   const policy = useQuery(policyQuery)
   const uses = useQuery(rolesQuery)
   const switches = policy.data?.switches ?? []
+  const failed = [limits, sessions, uses].find(({ error }) => error !== null)
   return (
     <Stack>
       <Heading title="Roles & budgets">
         <Freeze name="all" what="everything" switches={switches} />
       </Heading>
-      {[limits, sessions, uses].map(
-        ({ error, refetch }, index) =>
-          error !== null && <Failure key={index} of={error} again={() => void refetch()} />,
-      )}
       <Fetched of={policy} what="roles and limits">
         {(known) => (
           <>
+            {failed !== undefined && <Failure of={failed.error as Error} again={() => void failed.refetch()} />}
             <Stopped switches={switches} />
             {known.roles.map((role) => (
               <Role

@@ -1,7 +1,7 @@
 import { Badge, Divider, Grid, Group, Paper, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { callsQuery } from '../api/queries.ts'
-import type { Json, JsonObject } from '../api/types.ts'
+import type { CallStatus, Json, JsonObject } from '../api/types.ts'
 import type { CallStory } from '../api/types.ts'
 import { CallsLink } from './calls-link.tsx'
 import { Gauge } from './gauge.tsx'
@@ -58,7 +58,7 @@ export function Card({ of: story, children }: { readonly of: CallStory; readonly
           )}
           {isHeld && <DeniedBefore session={story.session} />}
         </Line>
-        <Line name="Will send">
+        <Line name={SENDS[story.status] ?? 'Was not sent'}>
           <Request of={story.will_send} />
           <Text size="sm">can be taken back: {story.undo === 'none' ? 'no' : <Words>{story.undo}</Words>}</Text>
         </Line>
@@ -100,6 +100,15 @@ export function Card({ of: story, children }: { readonly of: CallStory; readonly
       </Stack>
     </Paper>
   )
+}
+
+const SENDS: { readonly [status in CallStatus]?: string } = {
+  held: 'Will send',
+  running: 'Sends now',
+  unknown: 'Sent, outcome not known',
+  needs_human: 'Sent, outcome not known',
+  done: 'Sent',
+  refused: 'Sent',
 }
 
 /** `, 12:01:05`: when the policy was asked last, with facts of that moment. */

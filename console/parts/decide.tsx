@@ -9,9 +9,9 @@ import { missingOf } from './missing.ts'
 export function Decide({ on: story, done }: { readonly on: CallStory; readonly done: () => void }) {
   const [reason, setReason] = useState('')
   const decision = useDecide()
-  // `done` is this page's: whoever has gone elsewhere by then stays there. How it went is told by parts/decisions.tsx.
+  // How it went is told by parts/decisions.tsx, wherever its person is by then; these buttons may be gone before.
   const decide = (verb: 'approve' | 'reject', body: object) =>
-    decision.mutate({ call: story.call, summary: story.summary, verb, body }, { onSuccess: done })
+    void decision.mutateAsync({ call: story.call, summary: story.summary, verb, body }).then(done, () => {})
   return (
     <Stack gap="xs" className="no-print">
       <Group align="flex-end" justify="space-between">

@@ -25,6 +25,7 @@ import { secrets } from './secrets.ts'
 import { serve } from './serve.ts'
 import { session } from './session.ts'
 import { types } from './types.ts'
+import { visible } from './visible.ts'
 import { VERSION } from '../version.ts'
 
 const VERBS = [
@@ -64,7 +65,17 @@ async function run(argv: readonly string[]): Promise<void> {
     .description('Agents act. The keys stay.')
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ writeErr: (text) => screen.err(text.replace(/^error: /, 'keystay: ')) })
+    .configureOutput({
+      // What was typed stands in it.
+      writeErr: (text) =>
+        screen.err(
+          text
+            .replace(/^error: /, 'keystay: ')
+            .split('\n')
+            .map(visible)
+            .join('\n'),
+        ),
+    })
     .showHelpAfterError('(keystay --help shows the verbs)')
   for (const verb of VERBS) verb(program)
   try {
@@ -85,9 +96,10 @@ function report(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   if (error instanceof Failure) {
     if (json && error.body !== undefined) printJson(error.body)
-    for (const line of error.message.split('\n')) screen.err(`keystay: ${line}\n`)
+    for (const line of error.message.split('\n')) screen.err(`keystay: ${visible(line)}\n`)
     return error.exit
   }
-  screen.err(`keystay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  screen.err(`keystay: ${text.split('\n').map(visible).join('\n')}\n`)
   return EXIT.check_failed
 }

@@ -20,10 +20,10 @@ export function printJson(value: unknown): void {
   screen.out(`${visibleJson(value)}\n`)
 }
 
-/** A table on a terminal; elsewhere plain lines, cells parted by tabs, without a head. Cells are made visible. */
+/** A table on a terminal, its cells short; elsewhere plain lines, cells parted by tabs, without a head. Cells are made visible. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const shown = rows.map((row) => row.map(visible))
-  if (!screen.terminal) return screen.out(shown.map((row) => `${row.join('\t')}\n`).join(''))
+  if (!screen.terminal) return screen.out(rows.map((row) => `${row.map(visible).join('\t')}\n`).join(''))
+  const shown = rows.map((row) => row.map((cell) => short(visible(cell))))
   const widths = head.map((title, at) => Math.max(columns(title), ...shown.map((row) => columns(row[at] ?? ''))))
   const line = (row: readonly string[]) =>
     row
@@ -32,6 +32,13 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
       .trimEnd()
   screen.out(`${bold(line(head))}\n${shown.map((row) => `${line(row)}\n`).join('')}`)
 }
+
+/** One text of a megabyte would push all others off the screen; what is cut ends so. */
+function short(cell: string): string {
+  return cell.length > CELL_MAX ? `${cell.slice(0, CELL_MAX - 1)}…` : cell
+}
+
+const CELL_MAX = 120
 
 /** styleText keeps to NO_COLOR and FORCE_COLOR, and adds nothing where standard output is no terminal. */
 export function bold(text: string): string {

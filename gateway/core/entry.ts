@@ -1,9 +1,11 @@
 import { createHmac } from 'node:crypto'
+import { visibleIn } from './visible.ts'
 import type { NewEntry } from './working.ts'
 
 /**
  * The exact bytes of an entry: one JSON object in the order id, at, kind, then its fields as they were given. They are
- * hashed, stored and exported as they stand, and never made a second time from parsed values.
+ * hashed, stored and exported as they stand, and never made a second time from parsed values. So what cannot be seen, or
+ * reorders what is, is an escape in them: whoever lists them on a terminal reads what is there.
  *
  * @throws Error when a field would take the place of id, at or kind.
  */
@@ -12,7 +14,7 @@ export function entryBytes(entry: NewEntry): string {
   for (const name of ['id', 'at', 'kind']) {
     if (Object.hasOwn(fields, name)) throw new Error(`an entry's field may not be called ${name}`)
   }
-  return JSON.stringify({ id, at: new Date(at).toISOString(), kind, ...fields })
+  return visibleIn(JSON.stringify({ id, at: new Date(at).toISOString(), kind, ...fields }))
 }
 
 /**

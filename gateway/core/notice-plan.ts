@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { idFrom, timeOf } from './id.ts'
 import { isReady } from './lease.ts'
-import type { Decided, Notice, NoticeKind, Notify, Wait } from './notice.ts'
+import type { About, Decided, Notice, NoticeKind, Notify, Wait } from './notice.ts'
 import type { Call, Policy } from './types.ts'
 
 /** Names of people come from their issuer and may be anything. */
@@ -53,7 +53,7 @@ export function waitOf(call: Call): Wait {
     action,
     role,
     amount: cost,
-    need: held ? need.map(({ count, of }) => ({ count, of })) : [],
+    need: held ? asked(need) : [],
     expires_at: held ? expires_at : null,
   }
   const name = held ? (card ?? '') : 'needs_human'
@@ -65,6 +65,13 @@ export function waitOf(call: Call): Wait {
     about,
     over: null,
   }
+}
+
+/** One yes counts in every line that it fits, so of each group the largest count is asked. */
+function asked(need: Call['need']): About['need'] {
+  const most = new Map<string, number>()
+  for (const { count, of } of need) most.set(of, Math.max(count, most.get(of) ?? 0))
+  return [...most].map(([of, count]) => ({ count, of }))
 }
 
 /** How a wait ended, or null while it goes on. */

@@ -399,8 +399,8 @@ export interface Policy {
     readonly settle: readonly string[]
     readonly export: readonly string[]
     readonly metrics: 'token' | 'open'
-    /** A passkey counts for approvals from so long after it was registered. */
-    readonly passkeys_after_ms: number
+    /** A passkey counts for approvals from so long after it was registered; at once unless said. */
+    readonly passkeys_after_ms?: number
   }
   readonly sessions: { readonly lifetime_max_ms: number; readonly live_per_principal: number }
   /** Absent where there is no channel. */

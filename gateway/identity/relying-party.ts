@@ -62,18 +62,20 @@ export interface PartyParts {
 export const BEGUN_MS = 10 * 60_000
 const TOLERANCE_MS = 30_000
 const DISCOVERED_MS = 10 * 60_000
+const AWAY_MS = 2_000
 export const SCOPE = 'openid profile email'
 
 export function relyingParty(parts: PartyParts): RelyingParty {
   const { policy, now, random, callback } = parts
-  const discovered = new Map<string, { readonly metadata: Promise<oidc.ServerMetadata>; readonly at: number }>()
+  const discovered = new Map<string, { readonly metadata: Promise<oidc.ServerMetadata>; readonly until: number }>()
 
   const metadataOf = (url: string): Promise<oidc.ServerMetadata> => {
     const known = discovered.get(url)
-    if (known !== undefined && parts.monotonic() - known.at < DISCOVERED_MS) return known.metadata
+    if (known !== undefined && parts.monotonic() < known.until) return known.metadata
     const metadata = discoverIssuer(url)
-    discovered.set(url, { metadata, at: parts.monotonic() })
-    metadata.catch(() => discovered.delete(url))
+    discovered.set(url, { metadata, until: parts.monotonic() + DISCOVERED_MS })
+    // Whoever opens the page asks: an issuer that is away is not asked by each of them.
+    metadata.catch(() => discovered.set(url, { metadata, until: parts.monotonic() + AWAY_MS }))
     return metadata
   }
   const configOf = async (issuer: Issuer): Promise<oidc.Configuration> => {

@@ -5,14 +5,7 @@ import type { SessionRow } from '../core/operations.ts'
 import type { Call, Json, JsonObject, Person } from '../core/types.ts'
 import { standing } from './actions.ts'
 import { approve, callOf, reject, settleByPerson } from './decide.ts'
-import type {
-  CallExport,
-  CallStory,
-  CallSummary,
-  PeopleGateway,
-  RoleUse,
-  SessionView,
-} from './gateway.ts'
+import type { CallExport, CallStory, CallSummary, PeopleGateway, RoleUse, SessionView } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
 import { listOf } from './list.ts'

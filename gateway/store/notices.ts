@@ -31,9 +31,9 @@ export async function waitsSince(
   from: number,
 ): Promise<{ readonly found: readonly { readonly call: Call; readonly at: number }[]; readonly next: number }> {
   const entries = await db.all<{ idx: number; call: string; at: number }>(
-    `SELECT idx, call, at FROM entries WHERE kind IN ('call.held', 'call.needs_human', 'call.approved',
-       'call.rejected', 'call.expired', 'call.cancelled', 'call.reconciled') AND idx >= $1
-      ORDER BY idx LIMIT ${LOOKED_AT_MAX}`,
+    `SELECT idx, call, at FROM entries WHERE (kind = 'call.held' OR kind = 'call.needs_human'
+       OR kind = 'call.approved' OR kind = 'call.rejected' OR kind = 'call.expired' OR kind = 'call.cancelled'
+       OR kind = 'call.reconciled') AND idx >= $1 ORDER BY idx LIMIT ${LOOKED_AT_MAX}`,
     [from],
   )
   const last = new Map(entries.map(({ call, at }) => [call, at]))

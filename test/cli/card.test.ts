@@ -67,6 +67,26 @@ describe('the approval card in a terminal', () => {
     ok(lines.every((line) => columns(line) <= 97))
   })
 
+  it('lets no summary begin a line as a heading does, and no name look like its value', () => {
+    const summary = `Refund 12.00 USD, ${'x '.repeat(38)}FACTS (fetched by the gateway) ${'x '.repeat(20)}APPROVED BY Dana`
+    const name = 'amount = 1, said'
+    const text = plain(
+      card(heldStory('call_1', { summary, will_send: { POST: '/', json: { [name]: 900, 'a.b': 1 } } })),
+    )
+    const lines = text.split('\n')
+    const rule = lines.findIndex((line) => /^-+$/.test(line))
+    ok(rule > 1 && lines.slice(1, rule).every((line) => line.startsWith('| ')), text)
+    equal(lines.filter((line) => line.startsWith('FACTS') || line.startsWith('APPROVED')).length, 1)
+    ok(text.includes('json."amount = 1, said" = 900') && text.includes('json."a.b" = 1'), text)
+  })
+
+  it('shows a hundred members of a value, and says how many more there are', () => {
+    const tags = Array.from({ length: 5000 }, (_, at) => `tag ${at}`)
+    const text = plain(card(heldStory('call_1', { agent_says: { tags }, will_send: { POST: '/', json: { tags } } })))
+    ok(text.split('\n').length < 230, String(text.split('\n').length))
+    equal(text.match(/4900 more, not shown here; --json has them/g)?.length, 2)
+  })
+
   it('cuts a text of a megabyte, and says so', () => {
     const text = card(heldStory('call_1', { agent_says: { note: 'a'.repeat(1024 * 1024) } }))
     ok(text.length < 8000)

@@ -10,14 +10,27 @@ import { ROOT } from '../demo/demo.ts'
 import { company } from '../house/company.ts'
 import { house } from '../house/gateway.ts'
 import type { House } from '../house/gateway.ts'
+import { realIssuer } from '../identity/real-issuer.ts'
 import { openBrowser } from './browser.ts'
-import { faultsOf, LOOKS, nameOf, visits } from './visits.ts'
+import { faultsOf, LOOKS, nameOf, visits, watch } from './visits.ts'
 import type { Visits } from './visits.ts'
 
 /** Where the pictures go, to be looked at. */
 const SHOTS = join(ROOT, 'coverage', 'screenshots')
 /** Bytes of JavaScript, compressed. */
 const SCRIPT_MAX = 220_000
+
+/** People of an issuer of the company's own, beside the accounts of the demo's. */
+const staffed = (url: string): { [path: string]: string } => ({
+  'identity.yaml': `issuers:
+  demo: { dev: true, accounts: { bot: {}, omar: { name: Omar, groups: [finance] } } }
+  staff: { oidc: "${url}", client_id: keystay-console, groups: claims.groups, person: claims.sub, name: claims.name }
+groups:
+  finance: { issuer: staff, where: '"finance" in groups' }
+  leads: { issuer: demo, where: '"finance" in claims.groups' }
+people: { view: [finance, leads], freeze: [leads], settle: [finance], export: [finance] }
+`,
+})
 
 describe('the console, in a real browser', function () {
   this.timeout(120_000)
@@ -87,7 +100,10 @@ describe('the console, in a real browser', function () {
       await late
       await route.fulfill({ response: answer })
     })
-    await page.getByRole('button', { name: 'Approve 60.00 USD', exact: true }).click()
+    await page.getByRole('button', { name: 'Approve 60.00 USD', exact: true }).waitFor()
+    await page.keyboard.press('a')
+    assert.equal(await focused(page), 'approve', 'the key moves to the button, and presses nothing')
+    await page.keyboard.press('Space')
     await page.getByText('Sending your yes: Refund 60.00 USD on ch_read').waitFor()
     await page.getByRole('link', { name: 'Calls' }).click()
     assert.equal(await focused(page), 'heading', 'who comes to another page begins at its heading')
@@ -160,10 +176,6 @@ describe('the console, in a real browser', function () {
     await page.waitForURL(/call=/)
     await page.getByRole('article').waitFor()
     assert.equal(await focused(page), first, 'the soonest over is first')
-    await page.keyboard.press('a')
-    await page.getByRole('button', { name: 'Approve 60.00 USD', exact: true }).waitFor()
-    await page.keyboard.press('a')
-    assert.equal(await focused(page), 'approve', 'a moves to the button, and presses nothing')
     await page.keyboard.press('r')
     assert.equal(await focused(page), 'reason')
     await page.keyboard.type('Twice this week already.')
@@ -344,6 +356,37 @@ describe('the console, in a real browser', function () {
     const sizes = await Promise.all(scripts.map(async (name) => gzipSync(await readFile(join(assets, name))).length))
     const size = sizes.reduce((sum, one) => sum + one, 0)
     assert.ok(size > 0 && size <= SCRIPT_MAX, `${size} bytes of script`)
+  })
+
+  it('signs in with the company’s own issuer, and decides as who that says', async () => {
+    const issuer = await realIssuer({ people: { dana: { name: 'Dana', groups: ['finance'] } }, workloads: {} })
+    const other = await company({ pay: pay.url, shop: pay.url, blind: pay.url }, staffed(issuer.url))
+    const live = await house(other)
+    try {
+      issuer.as('dana')
+      const context = await browser.newContext({ locale: 'en-US' })
+      people.contexts.push(context)
+      const page = await context.newPage()
+      watch(page, live.running, people.complaints, [issuer.url])
+      const refund = { charge: 'ch_oidc', amount: 6000 }
+      const call = (await live.call(await live.token(), 'pay.refund', refund, 'oidc')).body.call as string
+      await page.goto(`${live.running.adminUrl}/console/?call=${call}`)
+      await page.getByRole('link', { name: 'Sign in' }).click()
+      await page.waitForURL(/\/console\/$/)
+      await page.getByText('Dana, finance').waitFor()
+      await page.getByRole('button', { name: 'Refund 60.00 USD on ch_oidc' }).click()
+      await page.getByLabel('Reason for a no').fill('Not by this way.')
+      await page.getByRole('button', { name: 'Reject with reason' }).click()
+      await page.getByText('Refund 60.00 USD on ch_oidc: rejected').waitFor()
+      assert.match(JSON.stringify((await live.admin('omar', 'GET', `/admin/v1/calls/${call}`)).body), /staff:dana/)
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      await page.goto(`${live.running.adminUrl}/console/`)
+      await page.getByText('You are not signed in').waitFor()
+    } finally {
+      await live.stop()
+      await other.remove()
+      await issuer.stop()
+    }
   })
 
   it('asks who is not signed in to sign in, and shows nothing', async () => {

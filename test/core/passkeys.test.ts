@@ -5,7 +5,8 @@ import { goesOn } from '../../gateway/core/passkey.ts'
 import { freshUntil } from '../../gateway/core/visit.ts'
 import type { Visit } from '../../gateway/core/visit.ts'
 import type { Approval } from '../../gateway/core/types.ts'
-import { need, plan } from './world.ts'
+import type { Passkey } from '../../gateway/core/passkey.ts'
+import { World, admitting, approving, need, plan } from './world.ts'
 
 describe('a passkey’s word', () => {
   const yes = (person: string, groups: readonly string[], signed: boolean): Approval => ({
@@ -73,5 +74,104 @@ describe('a sign-in is fresh', () => {
       [{ confirmed_at: null }, FIVE],
     ]
     for (const [more, until] of cases) assert.equal(freshUntil(visit(more)), until, JSON.stringify(more))
+  })
+})
+
+describe('what is asked of a passkey again in the transaction that counts it', () => {
+  const NOW = Date.parse('2026-11-23T15:00:00Z')
+  const key: Passkey = {
+    id: 'k1',
+    credential: 'AAAA',
+    person: 'demo:dana',
+    public_key: 'AAAA',
+    cose: 'AAAA',
+    counter: 3,
+    transports: [],
+    aaguid: '',
+    synced: false,
+    rp: 'localhost',
+    name: 'Laptop',
+    added_at: 1,
+    used_at: null,
+  }
+  const visit = (world: World, more: Partial<Visit> = {}): void => {
+    const proven = { issuer: 'demo', subject: 'dana', claims: {}, proof: 'sha256:1' }
+    const times = { auth_at: NOW, begun_at: NOW, seen_at: NOW, expires_at: NOW + 1e8 }
+    world.visits.set('v1', { id: 'v1', proven, ...times, ...more })
+  }
+  const signed = (changed: Partial<Passkey> | null, word: { added_at?: number; counter?: number } = {}) => {
+    const world = new World()
+    world.session()
+    world.write(admitting('call_1', { plan: plan({ need: [need('a', 1, 'finance', { passkey: true })] }) }))
+    if (changed !== null) world.passkeys.set('k1', { ...key, ...changed })
+    const call = world.calls.get('call_1') ?? assert.fail('no call')
+    const operation = approving(call, 'demo:dana', ['finance'], {
+      plan: plan({ need: [need('a', 1, 'finance', { passkey: true })] }),
+      passkey: { passkey: 'k1', added_at: 1, counter: 4, text: 'signed', ...word },
+    })
+    const approval = { ...operation.approval, passkey: { credential: 'sha256:k1', digest: 'sha256:2' } }
+    return { world, result: world.write({ ...operation, approval }) }
+  }
+
+  it('is that it is there, theirs, the same, and goes on', () => {
+    const good = signed({})
+    assert.equal(good.result.kind, 'started')
+    assert.deepEqual(
+      [good.world.passkeys.get('k1')?.counter, good.world.passkeys.get('k1')?.used_at],
+      [4, good.world.now],
+    )
+    const [kept] = good.world.assertions
+    const entry = good.world.entries.find(({ kind }) => kind === 'call.approved')
+    assert.deepEqual(kept, { entry: entry?.id, call: 'call_1', text: 'signed' })
+    const wrongs = [signed(null), signed({ person: 'demo:omar' }), signed({ added_at: 2 }), signed({ counter: 4 })]
+    for (const { world, result } of [...wrongs, signed({ counter: 0 }, { added_at: 0 })]) {
+      assert.equal(result.kind, 'passkey_required')
+      assert.deepEqual([world.calls.get('call_1')?.state, world.assertions], ['held', []])
+    }
+  })
+
+  it('is that a browser is lately signed in, and answers what it was given', () => {
+    const add = (more: Partial<Visit>, later_ms = 0) => {
+      const world = new World()
+      world.now = NOW
+      visit(world, { challenge: { for: 'register', value: 'c', expires_at: NOW + 300_000 }, ...more })
+      world.now += later_ms
+      const { added_at: _, used_at: __, ...draft } = key
+      return world.write({ op: 'passkey.add', visit: 'v1', challenge: 'c', passkey: draft }).kind
+    }
+    assert.equal(add({}), 'added')
+    assert.equal(add({ auth_at: NOW - 300_000 }), 'not_fresh')
+    assert.equal(add({ auth_at: null }), 'not_fresh')
+    assert.equal(add({ auth_at: null, confirmed_at: NOW - 1 }), 'added')
+    assert.equal(add({ confirmed_at: NOW }, 300_000), 'not_fresh')
+    assert.equal(add({ challenge: null }), 'no_challenge')
+    assert.equal(add({ challenge: { for: 'confirm', value: 'c', expires_at: NOW + 1 } }), 'no_challenge')
+    assert.equal(add({ challenge: { for: 'register', value: 'd', expires_at: NOW + 1 } }), 'no_challenge')
+    assert.equal(add({ challenge: { for: 'register', value: 'c', expires_at: NOW } }), 'no_challenge')
+    const none = new World()
+    assert.equal(
+      none.write({ op: 'passkey.remove', passkey: 'k1', by: 'demo:dana', reason: null, visit: null }).kind,
+      'none',
+    )
+  })
+
+  it('is whose it is, where it is removed or confirms', () => {
+    const world = new World()
+    world.now = NOW
+    visit(world, { challenge: { for: 'confirm', value: 'c', expires_at: NOW + 1 } })
+    world.passkeys.set('k1', key)
+    const word = { passkey: 'k1', added_at: 1, counter: 4 }
+    const confirm = (person: string, counter = 4) =>
+      world.write({ op: 'visit.confirm', visit: 'v1', person, challenge: 'c', word: { ...word, counter } }).kind
+    assert.deepEqual([confirm('demo:omar'), confirm('demo:dana', 3)], ['refused', 'refused'])
+    assert.deepEqual([confirm('demo:dana'), confirm('demo:dana', 5)], ['confirmed', 'no_challenge'])
+    const remove = (by: string) =>
+      world.write({ op: 'passkey.remove', passkey: 'k1', by, reason: null, visit: 'v1' }).kind
+    assert.equal(remove('demo:omar'), 'none')
+    visit(world, { auth_at: NOW - 300_000 })
+    assert.equal(remove('demo:dana'), 'not_fresh')
+    visit(world)
+    assert.equal(remove('demo:dana'), 'removed')
+    assert.equal(world.passkeys.size, 0)
   })
 })

@@ -121,7 +121,7 @@ function policyOf({ grant = {}, action = {}, role = {}, policy = {}, amount = 30
     switches: new Map(),
     issuers: new Map(),
     groups: new Map(),
-    people: { view: [], freeze: [], settle: [], export: [], metrics: 'token', passkeys_after_ms: 0 },
+    people: { view: [], freeze: [], settle: [], export: [], metrics: 'token' },
     sessions: { lifetime_max_ms: 1, live_per_principal: 1 },
     ...policy,
   }

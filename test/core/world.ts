@@ -13,6 +13,9 @@ export class World {
   readonly sessions = new Map<string, SessionRow>()
   readonly salts = new Map<string, string>()
   readonly entries: { id: string; at: number; kind: string; fields: JsonObject }[] = []
+  readonly visits: Working['visits'] = new Map()
+  readonly passkeys: Working['passkeys'] = new Map()
+  readonly assertions: Working['assertions'] = []
   policy = 'sha256:policy'
   /** The process whose batches these are. */
   owner = 'rep_1'
@@ -37,10 +40,10 @@ export class World {
       live: new Map(),
       proofs: new Set(),
       salts: this.salts,
-      visits: new Map(),
+      visits: this.visits,
       consents: new Map(),
-      passkeys: new Map(),
-      assertions: [],
+      passkeys: this.passkeys,
+      assertions: this.assertions,
       leases: new Map(),
       waits: new Map(),
       notices: new Map(),

@@ -24,7 +24,7 @@ const post = (path: string) => request(home.admin.url).post(path).set('Authoriza
 describe('the people’s door', () => {
   it('asks for calls by every filter that there is', async () => {
     const query =
-      'role=r&action=a.b&status=held&session=ses_1&person=demo:dana&since=2026-11-23T00:00:00Z&until=2026-11-24&cursor=call_9&limit=50'
+      'role=r&action=a.b&status=held&session=ses_1&person=demo:dana&because=grants.a.b.max&evidence=req_1&since=2026-11-23T00:00:00Z&until=2026-11-24&cursor=call_9&limit=50'
     const { status, body } = await get(`/admin/v1/calls?${query}`)
     assert.deepEqual([status, body], [200, { calls: [], cursor: null }])
     await get('/admin/v1/calls')
@@ -37,6 +37,8 @@ describe('the people’s door', () => {
           action: 'a.b',
           session: 'ses_1',
           person: 'demo:dana',
+          because: 'grants.a.b.max',
+          evidence: 'req_1',
           cursor: 'call_9',
           status: 'held',
           since: Date.UTC(2026, 10, 23),
@@ -58,6 +60,8 @@ describe('the people’s door', () => {
       await get('/admin/v1/sessions?person=demo:bot&cursor=ses_2&limit=1'),
       await post('/admin/v1/sessions/ses_1/revoke'),
       await post('/admin/v1/sessions/ses_1/revoke').send({ reason: 'Its key was seen elsewhere.' }),
+      await get('/admin/v1/calls/call_1/proof'),
+      await get('/admin/v1/roles'),
       await get('/admin/v1/limits'),
       await request(home.admin.url)
         .put('/admin/v1/switches/role:support-agent')
@@ -83,6 +87,8 @@ describe('the people’s door', () => {
       ['people.sessions', 'demo:dana', { person: 'demo:bot', before: 'ses_2', limit: 1 }],
       ['people.revoke', 'demo:dana', 'ses_1'],
       ['people.revoke', 'demo:dana', 'ses_1', 'Its key was seen elsewhere.'],
+      ['people.proof', 'demo:dana', 'call_1'],
+      ['people.roles', 'demo:dana'],
       ['people.limits', 'demo:dana'],
       ['people.setSwitch', 'demo:dana', 'role:support-agent', true, 'Incident.'],
       ['people.setSwitch', 'demo:dana', 'action:refund', false, 'Over.'],

@@ -396,21 +396,30 @@ describe('people sign in with a browser', function () {
   })
 
   it('hear that the issuer is away, and that no one-time link is here', async () => {
-    const gone = createServer()
+    let asked = 0
+    const gone = createServer((incoming) => {
+      asked += incoming.url?.includes('openid-configuration') ? 1 : 0
+      incoming.socket.destroy()
+    })
     await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve))
     const { port } = gone.address() as AddressInfo
-    await new Promise((resolve) => gone.close(resolve))
     const files = { 'identity.yaml': identity(`http://127.0.0.1:${port}`), ...ROLES }
     const other = await company({ pay: pay.url, shop: pay.url, blind: pay.url }, files)
     const away = await house(other, { dev: false })
     try {
       const page = await browser().once(`${away.running.adminUrl}/login`)
       assert.deepEqual([page.status, page.headers.get('location')], [503, null])
+      // Anybody can open the page: the issuer is not asked by each of them.
+      const before = asked
+      const many = Array.from({ length: 50 }, () => browser().once(`${away.running.adminUrl}/login`))
+      assert.deepEqual([...new Set((await Promise.all(many)).map(({ status }) => status))], [503])
+      assert.ok(asked - before <= 2, `${asked - before} times`)
       assert.equal((await browser().once(`${away.running.adminUrl}/in/7QK2-M9`)).status, 404)
       assert.equal(away.running.signInLink('dana'), null)
     } finally {
       await away.stop()
       await other.remove()
+      gone.close()
     }
   })
 

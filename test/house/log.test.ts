@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { openLog } from '../../gateway/log.ts'
 import { createScrubber } from '../../gateway/secrets/scrub.ts'
+import { HIDDEN, HOSTILE } from './hostile-texts.ts'
 
 const KEY = 'sk_test_CanaryIn"A\\Log+/=0123456789'
 
@@ -31,6 +32,18 @@ describe('the log', () => {
     json('error', 'first\nsecond')
     equal((JSON.parse(written.join('')) as { msg: string }).msg, 'first\nsecond')
     equal(written.join('').trimEnd().includes('\n'), false)
+  })
+
+  it('is harmless on a terminal, whoever reads it there: controls, directions and what cannot be seen are escapes', () => {
+    for (const text of Object.values(HOSTILE)) {
+      written.length = 0
+      plain.length = 0
+      for (const log of [json, lines])
+        log('error', `the backend said ${text}`, { reason: text, deep: { [text]: [text] } })
+      ok(!HIDDEN.test(written.join('')) && !HIDDEN.test(plain.join('')), JSON.stringify(text))
+      const { msg, reason } = JSON.parse(written.join('')) as { msg: string; reason: string }
+      deepEqual([msg, reason], [`the backend said ${text}`, text])
+    }
   })
 
   it('leaves out what is below its level', () => {

@@ -188,7 +188,7 @@ export const POLICY: Policy = {
   switches: new Map(),
   issuers: byName(ISSUERS),
   groups: byName(GROUPS),
-  people: { view: [], freeze: [], settle: [], export: [], metrics: 'token', passkeys_after_ms: 0 },
+  people: { view: [], freeze: [], settle: [], export: [], metrics: 'token' },
   sessions: { lifetime_max_ms: 43_200_000, live_per_principal: 3 },
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { Secret, SecretUnavailable } from '../../adapters/adapter.ts'
-import type { Brought } from '../../adapters/adapter.ts'
+import type { Brought, Courier } from '../../adapters/adapter.ts'
 import { courierOf } from '../../adapters/notify/couriers.ts'
 import { messageOf } from '../../gateway/core/notice-words.ts'
 import type { Channel, Notice } from '../../gateway/core/notice.ts'
@@ -50,8 +50,8 @@ interface More extends Partial<Channel> {
   readonly names?: { readonly [name: string]: string }
 }
 
-/** One try at a channel that differs so. */
-async function bring({ values = {}, dev = true, ca, names, ...more }: More, ms = 5000): Promise<Brought> {
+/** The courier of a channel that differs so. */
+function courier({ values = {}, dev = true, ca, names, ...more }: More): Courier {
   const channel: Channel = {
     name: 'finance',
     kind: 'webhook',
@@ -64,7 +64,7 @@ async function bring({ values = {}, dev = true, ca, names, ...more }: More, ms =
     ...more,
   }
   const known: { readonly [ref: string]: string } = { 'env://SECRET': SIGNING, ...values }
-  const courier = courierOf(channel, {
+  return courierOf(channel, {
     secret: async (ref) => {
       const value = known[ref]
       if (value === undefined) throw new SecretUnavailable(ref, `${ref}: not there`)
@@ -76,10 +76,15 @@ async function bring({ values = {}, dev = true, ca, names, ...more }: More, ms =
       ? {}
       : { lookup: (name, _options, done) => done(null, [{ address: names[name] ?? '0.0.0.0', family: 4 }]) }),
   })
+}
+
+/** One try there. */
+async function bring(more: More, ms = 5000): Promise<Brought> {
+  const one = courier(more)
   try {
-    return await courier.bring(MESSAGE, AbortSignal.timeout(ms))
+    return await one.bring(MESSAGE, AbortSignal.timeout(ms))
   } finally {
-    await courier.close()
+    await one.close()
   }
 }
 
@@ -92,6 +97,30 @@ describe('a channel of notices', function () {
     hook.received.length = 0
   })
   after(() => hook.close())
+
+  it('is looked at before it is used: its secret, and where it leads', async () => {
+    const address = 'https://hooks.example.com/'
+    const found: (string | null)[] = []
+    for (const more of [
+      { address },
+      { address, values: { 'env://SECRET': 'whsec_Canary' } },
+      { address, secrets: ['env://SECRET', 'env://NONE'] },
+      { address: 'http://127.0.0.1:1/', dev: false },
+      { kind: 'slack', values: { 'env://SECRET': 'http://hooks.slack.com/Canary' } },
+      { kind: 'teams', values: { 'env://SECRET': address } },
+      { kind: 'smtp', address: 'smtps://mail.example.com', secrets: ['env://NONE'] },
+    ] as const satisfies readonly More[])
+      found.push(await courier(more).check())
+    assert.deepEqual(found, [
+      null,
+      'env://SECRET: it is not whsec_ and 24 to 64 bytes in base64',
+      'env://NONE: not there',
+      'plain http: goes to loopback under --dev only',
+      'env://SECRET: it is not an https: address',
+      null,
+      'env://NONE: not there',
+    ])
+  })
 
   describe('that is a webhook', () => {
     it('is signed with each of two secrets while one takes the place of the other', async () => {

@@ -227,6 +227,14 @@ describe('who is told, and when', () => {
     ])
   })
 
+  it('is asked once for each group: one yes counts in every line that it fits', () => {
+    const both = held({ need: [...line, ...held().need, { ...held().need[0], of: 'leads' }] as Call['need'] })
+    assert.deepEqual(waitOf(both).about.need, [
+      { of: 'finance', count: 2 },
+      { of: 'leads', count: 1 },
+    ])
+  })
+
   it('is those who settle, of a call in doubt', () => {
     const doubt = held({ state: 'needs_human', card: null, expires_at: null })
     assert.deepEqual(said(compiled(NOTIFY, undefined, ', notify: [chat]'), doubt), ['needs_human chat 0'])

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startLying } from '../backends/lying.ts'
 import type { LyingBackend } from '../backends/lying.ts'
+import { keystay } from '../cli/keystay.ts'
 import { company } from '../house/company.ts'
 import { entriesOf } from '../house/entries.ts'
 import { house } from '../house/gateway.ts'
@@ -67,6 +68,18 @@ describe('a yes that a passkey signs', function () {
     assert.deepEqual([nobodys.status, nobodys.body['code']], [403, 'passkey_required'])
     assert.ok(nobodys.body['detail'].includes(`${dana.origin}/console/you`))
     assert.equal(await statusOf(call), 'held')
+  })
+
+  it('is told of at a terminal, with where to give it', async () => {
+    const call = await hold()
+    const adminUrl = gate.running.adminUrl
+    const { exit, out, err } = await keystay(['approvals', 'approve', call, '--as', 'dana', '--admin-url', adminUrl])
+    assert.match(
+      out.replaceAll(/\s+/g, ' '),
+      /needs 1 of finance, each signed with a passkey \(in the console\), has 0/,
+    )
+    assert.equal(exit, 5, err)
+    assert.ok(err.replaceAll(/\s+/g, ' ').includes(`open ${dana.origin}/console/?call=${call} in a browser`), err)
   })
 
   it('lets the call go, and leaves its digest in the ledger and what was signed beside it', async () => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,7 +8,7 @@ import { passkeyAudit } from '../../gateway/store/passkey-audit.ts'
 import { verifyExport, verifyStore } from '../../gateway/store/verify.ts'
 import { startLying } from '../backends/lying.ts'
 import type { LyingBackend } from '../backends/lying.ts'
-import { ROOT } from '../demo/demo.ts'
+import { keystay } from '../cli/keystay.ts'
 import { company } from '../house/company.ts'
 import { entriesOf } from '../house/entries.ts'
 import { house } from '../house/gateway.ts'
@@ -113,15 +112,12 @@ describe('a ledger with yeses that passkeys signed', function () {
 
   it('says so in plain words, with exit 7', async () => {
     const address = await changed(`UPDATE assertions SET text = replace(text, 'A', 'B') WHERE entry = ${FIRST}`)
-    const { code, stderr, stdout } = await keystay('ledger', 'verify', '--store', address)
+    const { exit, out, err } = await keystay(['ledger', 'verify', '--store', address])
     const place = entriesOf(where.dir).findIndex(({ id }) => id === rows()[0]?.entry)
-    assert.equal(code, 7, stdout + stderr)
-    assert.match(
-      stdout + stderr,
-      new RegExp(`FAILED at entry ${place}: what its passkey signed does not match its digest`),
-    )
-    const good = await keystay('ledger', 'verify', '--store', `sqlite:${store}`)
-    assert.match(good.stdout, /ok: .*3 passkey signatures verified/)
+    assert.equal(exit, 7, out + err)
+    assert.match(out + err, new RegExp(`FAILED at entry ${place}: what its passkey signed does not match its digest`))
+    const good = await keystay(['ledger', 'verify', '--store', `sqlite:${store}`])
+    assert.match(good.out, /ok: .*3 passkey signatures verified/)
   })
 
   it('is exported with them, and verifies offline until one is changed', async () => {
@@ -280,11 +276,3 @@ describe('a ledger with yeses that passkeys signed', function () {
     assert.match(assertionProblem(text, { ...claimed, card: 'hmac-sha256:00' }) ?? 'fine', /another card/)
   })
 })
-
-function keystay(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(ROOT, 'gateway/cli/keystay.mjs'), ...args], (error, stdout, stderr) =>
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
-    )
-  })
-}

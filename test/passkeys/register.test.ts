@@ -119,6 +119,14 @@ describe('people register passkeys', function () {
       const { status, body: said } = await gate.admin('dana', 'POST', path, body)
       assert.deepEqual([path, status, said.code], [path, 403, 'not_eligible'])
     }
+    // Not with a cookie beside its token either: with one, nobody has asked where the request comes from.
+    const cookie = (await fetch(gate.running.signInLink('dana') ?? '')).headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    const both = await fetch(`${gate.running.adminUrl}/admin/v1/passkeys/options`, {
+      method: 'POST',
+      headers: { cookie, authorization: `Bearer ${await gate.person('dana')}`, 'content-type': 'application/json' },
+      body: '{}',
+    })
+    assert.equal(both.status, 403)
     const seen = await gate.admin('dana', 'GET', '/admin/v1/passkeys')
     assert.deepEqual([seen.status, seen.body.fresh_until], [200, null])
   })
@@ -202,12 +210,18 @@ describe('people register passkeys', function () {
     const made = one.create(await options(dana))
     await dana.post('/admin/v1/passkeys/confirm/options')
     assert.equal((await add(dana, made)).status, 403, 'another was given since')
+    const confirming = (await dana.post('/admin/v1/passkeys/confirm/options')).body['options']
+    assert.equal((await add(dana, one.create(confirming))).status, 403, 'it was for something else')
+    const named = one.create(await options(dana))
+    assert.equal((await add(dana, { ...named, id: 'AAAA', rawId: 'AAAA' })).status, 403, 'another id')
     const late = one.create(await options(dana))
     aged(where.dir, 'visits', 'challenge.expires_at', FIVE_MINUTES)
     assert.match((await add(dana, late)).body['detail'], /too long ago/)
-    const good = one.create(await options(dana))
+    const asked = await options(dana)
+    const good = one.create(asked)
     assert.equal((await add(dana, good)).status, 200)
     assert.equal((await add(dana, good)).status, 403)
+    assert.equal((await add(dana, softAuthenticator(dana.origin).create(asked))).status, 403, 'a second one by it')
     assert.match((await add(dana, one.create(await options(dana)))).body['detail'], /registered already/)
     const omar = await visiting(gate, 'omar')
     assert.match((await add(omar, one.create(await options(omar)))).body['detail'], /registered already/)

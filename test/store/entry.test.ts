@@ -3,6 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import { digestOf, entryBytes } from '../../gateway/core/entry.ts'
 import { idFrom, timeOf } from '../../gateway/core/id.ts'
+import { HIDDEN, HOSTILE } from '../house/hostile-texts.ts'
 
 const entry = { id: 'ent_1', at: 1_795_000_000_000, kind: 'call.denied', call: 'call_1', session: null, fields: {} }
 
@@ -19,6 +20,14 @@ describe('an entry', () => {
       '{"id":"ent_1","at":"2026-11-18T11:06:40.000Z","kind":"call.denied","call":"call_1",' +
         '"because":["grants.stripe.refund.max"],"cost":{"unit":"USD","amount":90000},"none":null}',
     )
+  })
+
+  it('has nothing in it that a terminal would hide, or obey, and keeps its value', () => {
+    for (const text of Object.values(HOSTILE)) {
+      const bytes = entryBytes({ ...entry, fields: { [text]: text } })
+      assert.ok(!HIDDEN.test(bytes) && !bytes.includes('\n'), bytes)
+      assert.equal((JSON.parse(bytes) as { [name: string]: unknown })[text], text)
+    }
   })
 
   it('is one line of well-formed UTF-8, whatever an agent writes', () => {

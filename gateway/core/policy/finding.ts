@@ -1,4 +1,5 @@
 import { nearest } from '../spelling.ts'
+import { visible as shown } from '../visible.ts'
 import type { Finding } from '../types.ts'
 import { placeOf } from './place.ts'
 import type { Piece, Where } from './place.ts'
@@ -65,9 +66,7 @@ export function didYouMean(name: string, known: Iterable<string>, otherwise?: st
 
 /** Control, bidi and zero-width characters become visible: a policy's text must not paint a terminal. */
 export function visible(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
-    character === '\t' ? ' ' : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  )
+  return shown(text.replaceAll('\t', ' '))
 }
 
 function order(a: string, b: string): number {

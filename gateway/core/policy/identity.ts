@@ -226,7 +226,7 @@ export function compilePeople(compiling: Compiling, piece: Piece | undefined): P
     settle: rights('settle'),
     export: rights('export'),
     metrics: metrics === 'open' ? 'open' : 'token',
-    passkeys_after_ms: after === null || !has(after) ? 0 : durationAt(compiling, after, '0s'),
+    ...(after === null || !has(after) ? {} : { passkeys_after_ms: durationAt(compiling, after, '0s') }),
   }
 }
 

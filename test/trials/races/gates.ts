@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { loadPolicy } from '../../../gateway/policy-dir.ts'
 import { startPostgres } from '../../backends/postgres.ts'
 import type { Database } from '../../backends/postgres.ts'
 import { BACKEND_KEY, writePolicies } from '../../house/company.ts'
@@ -73,13 +74,20 @@ export async function openGates({ store: kind, processes, files }: OpenGates): P
       all[which] = await open()
     },
     async policy(changed) {
-      const before = await Promise.all(all.map(digestAt))
-      const kept = Object.entries(changed).filter((pair): pair is [string, string] => pair[1] !== null)
-      await writePolicies(policies, Object.fromEntries(kept))
-      for (const [path, text] of Object.entries(changed)) if (text === null) await rm(join(policies, path))
+      for (const [path, text] of Object.entries(changed)) {
+        if (text === null) {
+          await rm(join(policies, path))
+          continue
+        }
+        // A half of it that stood still for a moment would be a policy too.
+        await writeFile(join(dir, 'draft'), text)
+        await rename(join(dir, 'draft'), join(policies, path))
+      }
+      const wanted = await loadPolicy(policies)
+      if (!wanted.ok) throw new Error(`the policy of the trial is invalid: ${JSON.stringify(wanted.findings)}`)
       for (let tries = 0; tries < 1000; tries++) {
         const now = await Promise.all(all.map(digestAt))
-        if (now.every((digest, at) => digest !== before[at])) return
+        if (now.every((digest) => digest === wanted.policy.digest)) return
         await sleep(20)
       }
       throw new Error(`the policy was not taken up: ${Object.keys(changed).join(', ')}`)
@@ -93,12 +101,8 @@ export async function openGates({ store: kind, processes, files }: OpenGates): P
 }
 
 async function digestAt({ adminUrl }: Gate): Promise<string> {
-  const { digest, invalid } = (await get(`${adminUrl}/admin/v1/policy`, await personToken(adminUrl, 'dana'))) as {
-    digest: string
-    invalid: unknown
-  }
-  if (invalid !== null) throw new Error(`the policy of the trial is invalid: ${JSON.stringify(invalid)}`)
-  return digest
+  const url = `${adminUrl}/admin/v1/policy`
+  return ((await get(url, await personToken(adminUrl, 'dana'))) as { digest: string }).digest
 }
 
 async function get(url: string, token: string): Promise<unknown> {
