@@ -1,4 +1,4 @@
-import { Badge, Divider, Grid, Group, Paper, Stack, Text, Title } from '@mantine/core'
+import { Divider, Grid, Group, Paper, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { callsQuery } from '../api/queries.ts'
 import type { CallStatus, Json, JsonObject } from '../api/types.ts'
@@ -22,15 +22,17 @@ export function Card({ of: story, children }: { readonly of: CallStory; readonly
           <Group gap="xs">
             <Status of={story.status} />
             {isHeld && story.expires_at !== null && (
-              <Badge color="gray" className="whole">
+              <Text size="sm">
                 expires <Until at={story.expires_at} />
-              </Badge>
+              </Text>
             )}
           </Group>
         </Group>
         <Grid>
           <Grid.Col span={{ base: 12, sm: 6 }} component="section" aria-label="Facts">
-            <Heading>{`Facts (fetched by the gateway from ${story.backend}${factsAt(story)})`}</Heading>
+            <Heading>
+              {story.facts === null ? 'Facts' : `Facts (fetched by the gateway from ${story.backend}${factsAt(story)})`}
+            </Heading>
             <Members of={story.facts} empty="The action fetches none." />
           </Grid.Col>
           <Grid.Col span={{ base: 12, sm: 6 }} component="section" aria-label="What the agent says">

@@ -44,6 +44,29 @@ export function append(frontier: Frontier, leaves: readonly Hash[]): Frontier {
   return { size, hashes }
 }
 
+/**
+ * The roots of the subtrees of this size, a power of two, that these leaves close behind the tree: they never change again.
+ *
+ * @returns each with its first leaf, the eldest first.
+ */
+export function subtreesClosed(
+  frontier: Frontier,
+  leaves: readonly Hash[],
+  size: number,
+): { readonly start: number; readonly root: Hash }[] {
+  const closed: { start: number; root: Hash }[] = []
+  const open = frontier.size % size
+  // The last of the frontier's hashes are those of the subtree that is open.
+  let part: Frontier = { size: open, hashes: frontier.hashes.slice(frontier.hashes.length - frontierLength(open)) }
+  for (let at = 0; leaves.length - at >= size - part.size; part = EMPTY) {
+    const more = size - part.size
+    const start = frontier.size + at - part.size
+    closed.push({ start, root: rootOf(append(part, leaves.slice(at, at + more))) })
+    at += more
+  }
+  return closed
+}
+
 /** The root; that of the empty tree is SHA-256 of nothing. */
 export function rootOf(frontier: Frontier): Hash {
   const last = frontier.hashes.at(-1)

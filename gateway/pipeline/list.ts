@@ -29,7 +29,8 @@ export async function listOf<View>(
   let before = filter.cursor
   for (let size = Math.max(FIRST_SIZE, limit); ;) {
     const began = clock.monotonic()
-    const left = matches === null ? limit - found.length : size
+    // More than that is not shown, and much more is long to read; what the store lets through mostly matches.
+    const left = matches === null ? limit - found.length : Math.min(size, 2 * (limit - found.length))
     const glance = await store.look({ ...asked, ...(before === undefined ? {} : { before }), limit: left }, size)
     for (const call of glance.calls) {
       if (matches === null || matches(call)) found.push(view(call))
@@ -40,6 +41,29 @@ export async function listOf<View>(
     before = glance.before
     size = sizeAfter(size, now - began)
     // Others have their turn.
+    await clock.sleep(0)
+  }
+}
+
+/**
+ * All that match, newest first, `most` at most, however long it takes: others have their turn all the while.
+ */
+export async function everyCall(
+  { store, clock }: Pick<House, 'store' | 'clock'>,
+  filter: CallFilter,
+  most: number,
+): Promise<Call[]> {
+  const found: Call[] = []
+  for (let size = FIRST_SIZE, before: string | null = null; ;) {
+    const began = clock.monotonic()
+    const glance = await store.look(
+      { ...filter, ...(before === null ? {} : { before }), limit: most - found.length },
+      size,
+    )
+    found.push(...glance.calls)
+    before = glance.before
+    if (before === null || found.length >= most) return found
+    size = sizeAfter(size, clock.monotonic() - began)
     await clock.sleep(0)
   }
 }

@@ -8,7 +8,7 @@ import { approve, callOf, reject, settleByPerson } from './decide.ts'
 import type { CallExport, CallStory, CallSummary, PeopleGateway, RoleUse, SessionView } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
-import { listOf } from './list.ts'
+import { everyCall, listOf } from './list.ts'
 import { decimalOf } from './matches.ts'
 import { limitsOf, statusOf } from './reply.ts'
 import { acceptRestore, restoreView } from './restore.ts'
@@ -228,7 +228,7 @@ async function roleUses(house: House): Promise<RoleUse[]> {
   for (const [role, { grants }] of roles) {
     const names = [...grants.keys()].sort()
     const views = names.map(async (action) => {
-      const [last] = await house.store.calls({ role, action, limit: 1 })
+      const [last] = await everyCall(house, { role, action }, 1)
       const last_at = last === undefined ? null : new Date(last.created_at).toISOString()
       return { action, effect: actions.get(action)?.effect ?? 'read', last_at }
     })

@@ -1,5 +1,5 @@
 import { entryBytes } from '../core/entry.ts'
-import { append, EMPTY, frontierLength, leafHash, rootOf } from '../core/merkle.ts'
+import { append, EMPTY, frontierLength, leafHash, rootOf, subtreesClosed } from '../core/merkle.ts'
 import type { Frontier } from '../core/merkle.ts'
 import { openCheckpoint, signCheckpoint } from '../core/checkpoint-note.ts'
 import type { Signer } from '../core/checkpoint-note.ts'
@@ -7,6 +7,9 @@ import type { JsonObject } from '../core/types.ts'
 import type { NewEntry } from '../core/working.ts'
 import { insert } from './db.ts'
 import type { Db } from './db.ts'
+
+/** Leaves of a subtree whose root is kept, so that a proof need not read the whole tree. */
+export const SUBTREE = 1024
 
 /** The committed head: the tree as its frontier, and the newest `at`. */
 export interface Head {
@@ -31,6 +34,12 @@ export async function appendEntries(db: Db, head: Head, entries: readonly NewEnt
     return [size + index, id, at, kind, call, session, texts[index] as string, hex(leaves[index] as Uint8Array)]
   })
   await insert(db, 'INSERT INTO entries (idx, id, at, kind, call, session, bytes, leaf) VALUES', rows)
+  const closed = subtreesClosed(head.frontier, leaves, SUBTREE)
+  await insert(
+    db,
+    'INSERT INTO subtrees (start, root) VALUES',
+    closed.map(({ start, root }) => [start, hex(root)]),
+  )
   const frontier = append(head.frontier, leaves)
   const next: Head = { frontier, root: hex(rootOf(frontier)), at: entries.at(-1)?.at ?? head.at }
   const moved = await db.run('UPDATE head SET size = $1, root = $2, frontier = $3, at = $4 WHERE size = $5', [

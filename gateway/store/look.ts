@@ -20,6 +20,16 @@ const APART_MS = 3_600_000
  * @returns those that match, `limit` at most, and the last one that was looked at; null where there is none older.
  */
 export async function lookAtCalls(db: Db, filter: CallFilter & Sought, size: number): Promise<Glance> {
+  const { calls, before } = await lookAtTexts(db, filter, size)
+  return { calls: calls.map((data) => parseCall({ data })), before }
+}
+
+/** The same, each call as the JSON that it is stored as. */
+export async function lookAtTexts(
+  db: Db,
+  filter: CallFilter & Sought,
+  size: number,
+): Promise<{ readonly calls: readonly string[]; readonly before: string | null }> {
   if (filter.states?.length === 0) return { calls: [], before: null }
   const limit = Math.max(0, Math.min(filter.limit ?? 100, size))
   const index = await indexFor(db, filter)
@@ -36,12 +46,12 @@ export async function lookAtCalls(db: Db, filter: CallFilter & Sought, size: num
       ? [...own, { text: 'id >= ?', params: [seen.last] }]
       : [{ text: `id IN (${among})`, params: own.flatMap(({ params }) => params) }]
   const all = [...theirs, ...other]
-  const rows = await db.all<CallRow>(
-    numbered(`SELECT data FROM calls ${whereOf(all)} ORDER BY id DESC LIMIT ${limit}`),
+  const rows = await db.all<CallRow & { readonly id: string }>(
+    numbered(`SELECT id, data FROM calls ${whereOf(all)} ORDER BY id DESC LIMIT ${limit}`),
     all.flatMap(({ params }) => params),
   )
-  const calls = rows.map(parseCall)
-  if (calls.length === limit) return { calls, before: calls.at(-1)?.id ?? seen.last }
+  const calls = rows.map(({ data }) => data)
+  if (calls.length === limit) return { calls, before: rows.at(-1)?.id ?? seen.last }
   return { calls, before: Number(seen.count) < size ? null : seen.last }
 }
 

@@ -14,6 +14,7 @@ import { memory } from './memory.ts'
 import type { Memory } from './memory.ts'
 import { randomSource } from './random.ts'
 import { readingFrom } from './reading.ts'
+import { readingThread } from './reading-thread.ts'
 import type { Reading } from './reading.ts'
 import type { WorkerData } from './run-worker.ts'
 import type { Batched, State } from './sequencer.ts'
@@ -129,8 +130,11 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
 
   const current = () => state as State
   const now = () => Math.max(wall(), current().at)
+  // What is simulated, or of a clock that is given, reads where it writes: on this thread.
+  const apart = options.now === undefined && options.inline === undefined ? readingThread(file) : null
   return {
     ...reading,
+    ...(apart === null ? {} : { look: apart.look, proof: apart.proof }),
     owner,
     shared: false,
     write: writer.write,
@@ -166,6 +170,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
         await writer.drain()
         // The last connection to close moves the WAL into the file. After a failed sync it stays as it is (R10), for
         // the next start to recover: this connection is left open, and the process ends it.
+        await apart?.close()
         if (current().broken === null) await reader.close()
         await close()
         unlock()

@@ -4,18 +4,26 @@ import { nodeHash, treeRoot } from '../core/merkle.ts'
 import type { Hash } from '../core/merkle.ts'
 import type { CallProof, ProvenEntry } from '../core/proof.ts'
 import type { Db } from './db.ts'
-import { newestCheckpoint } from './ledger.ts'
+import { newestCheckpoint, SUBTREE } from './ledger.ts'
 import { readValues } from './meta.ts'
 
-/** Leaves read at a time. A power of two: whole chunks are subtrees, whose roots never change. */
-const CHUNK = 1024
+/**
+ * Roots of whole subtrees, by their first leaf and size: read once, some hundred bytes for each thousand entries. `until`: so
+ * far those that the store keeps were read.
+ */
+export interface Roots {
+  readonly known: Map<string, Hash>
+  until: number
+}
 
-/** Roots of whole subtrees of a chunk and more, by their first leaf and size: read once, some 60 bytes for each thousand entries. */
-export type Roots = Map<string, Hash>
+export function noRoots(): Roots {
+  return { known: new Map(), until: 0 }
+}
 
 /**
- * The proof of a call's entries against the newest signed head. The first one reads the leaves of the whole tree, a chunk
- * at a time with breaths between; those that follow read a chunk for each entry, and what is new.
+ * The proof of a call's entries against the newest signed head, from the roots of whole subtrees and the leaves of the few
+ * that the entries are in. Where the store keeps no roots (the entries are older than that), the first proof reads all leaves,
+ * with breaths between.
  *
  * @returns null before the first head was signed.
  */
@@ -31,12 +39,21 @@ export async function proofOf(db: Db, call: string, roots: Roots): Promise<CallP
     [call],
   )
   const signed = rows.filter(({ idx }) => idx < size)
+  await readRoots(db, roots)
   const entries: ProvenEntry[] = []
   for (const { idx, bytes } of signed) {
     const path = await pathOf(db, roots, idx, 0, size)
     entries.push({ index: idx, bytes, hashes: path.map((hash) => Buffer.from(hash).toString('base64')) })
   }
   return { call, checkpoint: newest.note, vkey, entries, unsigned: rows.length - signed.length }
+}
+
+async function readRoots(db: Db, roots: Roots): Promise<void> {
+  const text = 'SELECT start, root FROM subtrees WHERE start >= $1 ORDER BY start'
+  for (const { start, root } of await db.all<{ start: number; root: string }>(text, [roots.until])) {
+    roots.known.set(`${start} ${SUBTREE}`, Buffer.from(root, 'hex'))
+    roots.until = start + 1
+  }
 }
 
 /** RFC 9162, section 2.1.3.1, of the leaves from `start` to before `end`. */
@@ -51,15 +68,15 @@ async function pathOf(db: Db, roots: Roots, index: number, start: number, end: n
 async function rootBetween(db: Db, roots: Roots, start: number, end: number): Promise<Hash> {
   const size = end - start
   const name = `${start} ${size}`
-  const known = roots.get(name)
+  const known = roots.known.get(name)
   if (known !== undefined) return known
   const middle = start + splitOf(size)
   const root =
-    size <= CHUNK
+    size <= SUBTREE
       ? treeRoot(await leavesOf(db, start, end))
       : nodeHash(await rootBetween(db, roots, start, middle), await rootBetween(db, roots, middle, end))
   // Its size is a power of two exactly where half of it is split off; only such a subtree stays as the tree grows.
-  if (size >= CHUNK && middle - start === size / 2) roots.set(name, root)
+  if (size >= SUBTREE && middle - start === size / 2) roots.known.set(name, root)
   return root
 }
 

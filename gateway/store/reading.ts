@@ -15,8 +15,7 @@ import {
 import { signedHead } from './anchor.ts'
 import type { Reader } from './db.ts'
 import { newestCheckpoint, storyOf } from './ledger.ts'
-import { proofOf } from './proof.ts'
-import type { Roots } from './proof.ts'
+import { noRoots, proofOf } from './proof.ts'
 import { dueLeases, leasesByCalls, standingLeases } from './leases.ts'
 import { readLimits } from './limits.ts'
 import { lookAtCalls } from './look.ts'
@@ -64,7 +63,7 @@ export async function readingFrom(reader: Reader): Promise<Reading> {
   const fingerprintKey = (await readValues(reader, ['fingerprint_key'])).get('fingerprint_key') ?? ''
   if (!/^[0-9a-f]{64}$/.test(fingerprintKey)) throw new Error('the store has no key for fingerprints')
   let hasLooked = false
-  const roots: Roots = new Map()
+  const roots = noRoots()
   return {
     call: async (id) => (await callsByIds(reader, [id]))[0] ?? null,
     callByKey: (principal, role, action, key) => callByKey(reader, principal, role, action, key),

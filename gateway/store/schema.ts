@@ -111,6 +111,11 @@ const MIGRATIONS: readonly (readonly string[])[] = [
        WHERE state IN ('denied', 'refused', 'rejected', 'expired', 'cancelled', 'not_sent')`,
     `ALTER TABLE calls ADD COLUMN amount DOUBLE PRECISION`,
   ],
+  [
+    // Roots of whole subtrees of 1024 entries, by their first: what a proof is put together from. Of entries that were there
+    // before it, a proof reads the leaves.
+    `CREATE TABLE subtrees (start {integer} PRIMARY KEY, root TEXT NOT NULL)`,
+  ],
 ]
 
 /**

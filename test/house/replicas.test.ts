@@ -217,9 +217,9 @@ grants: { pay.look: }
       const { cuts } = proxy
       tells.now = () => proxy.cutCommit('after')
       const answer = ask(one, charge)
-      let over = false
-      void answer.finally(() => (over = true))
-      while (proxy.cuts === cuts && !over) await new Promise((resolve) => setImmediate(resolve))
+      const is = { answered: false }
+      void answer.finally(() => (is.answered = true))
+      while (proxy.cuts === cuts && !is.answered) await new Promise((resolve) => setImmediate(resolve))
       proxy.hold(true)
       tells.now = () => {}
       return answer

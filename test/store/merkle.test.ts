@@ -9,6 +9,7 @@ import {
   leafHash,
   nodeHash,
   rootOf,
+  subtreesClosed,
   treeRoot,
   verifyConsistency,
   verifyInclusion,
@@ -54,6 +55,28 @@ describe('the Merkle tree', () => {
     assert.deepEqual(
       ROOTS.map((_, size) => hex(treeRoot(LEAVES.slice(0, size)))),
       ROOTS,
+    )
+  })
+
+  it('knows the roots of the subtrees that leaves close, however many come at a time', () => {
+    const batches = fc.array(fc.integer({ min: 0, max: 23 }), { minLength: 1, maxLength: 12 })
+    fc.assert(
+      fc.property(batches, fc.constantFrom(1, 2, 4, 8), (counts, size) => {
+        const all: Hash[] = []
+        const closed: { start: number; root: Hash }[] = []
+        let frontier = EMPTY
+        for (const count of counts) {
+          const more = Array.from({ length: count }, (_, at) => leafHash(`entry ${all.length + at}`))
+          closed.push(...subtreesClosed(frontier, more, size))
+          frontier = append(frontier, more)
+          all.push(...more)
+        }
+        const whole = Array.from({ length: Math.floor(all.length / size) }, (_, at) => at * size)
+        assert.deepEqual(
+          closed.map(({ start, root }) => [start, hex(root)]),
+          whole.map((start) => [start, hex(rootByDefinition(all.slice(start, start + size)))]),
+        )
+      }),
     )
   })
 

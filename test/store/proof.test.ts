@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { vkeyOf } from '../../gateway/core/checkpoint-note.ts'
 import { checkProof } from '../../gateway/core/proof.ts'
 import type { CallProof } from '../../gateway/core/proof.ts'
+import type { Db, Param } from '../../gateway/store/db.ts'
+import { noRoots, proofOf } from '../../gateway/store/proof.ts'
 import { readSqlite } from '../../gateway/store/sqlite.ts'
 import type { OpenStore } from '../../gateway/store/store.ts'
 import { admit, done, freshFile, issue, newSigner, note, open } from './operations.ts'
@@ -85,6 +87,36 @@ describe('the proof of a call', function () {
     )
     assert.deepEqual(checkProof(JSON.parse(JSON.stringify(proof)), vkey), { ok: true, call, entries: 2, size })
     assert.deepEqual(await store.proof(call), proof, 'the second is made from what is remembered')
+  })
+
+  it('is made from the leaves of the subtrees it is in, and of no other; of all where the store keeps no roots', async () => {
+    const proof = await proven()
+    const reader = readSqlite(file)
+    const read: number[] = []
+    const counting = (hasRoots: boolean): Db => ({
+      ...reader,
+      async all<Row>(sql: string, params: readonly Param[] = []) {
+        if (sql.includes('FROM subtrees') && !hasRoots) return []
+        const rows = await reader.all<Row>(sql, params)
+        if (sql.startsWith('SELECT leaf')) for (let at = Number(params[0]); at < Number(params[1]); at++) read.push(at)
+        return rows
+      },
+    })
+    for (const [hasRoots, leaves] of [
+      [true, 0],
+      [false, 1024],
+    ] as const) {
+      read.length = 0
+      const made = await proofOf(counting(hasRoots), call, noRoots())
+      assert.deepEqual(
+        made?.entries.map(({ index }) => index),
+        proof.entries.map(({ index }) => index),
+      )
+      assert.deepEqual(made === null ? null : checkProof(made, vkey).ok, true)
+      // The second subtree of 1024: neither of its entries is in it.
+      assert.equal(new Set(read.filter((at) => at >= 1024 && at < 2048)).size, leaves)
+    }
+    await reader.close()
   })
 
   it('does not hold once anything of it was changed, or under another key', async () => {

@@ -1,5 +1,3 @@
-import { UNTOUCHED } from '../races/bank.ts'
-
 /** What the documents of the policy say, as far as a change may touch it. */
 export interface Documents {
   /** Cents of a dollar; and of a euro where the grant names one. */
@@ -62,8 +60,6 @@ export const BEFORE: Documents = {
   remark: '',
   secret: 'env://KEYSTAY_TEST_KEY',
 }
-
-export const CHARGE: Charge = UNTOUCHED
 
 const money = (cents: number): string => `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`
 

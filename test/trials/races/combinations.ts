@@ -255,13 +255,13 @@ function reload(
       const calls = await track.hold(many, { role: 'leaver' })
       const before = (await track.admin('dana', 'GET', '/admin/v1/policy')).body.digest
       const changes = track.gates.policy(files('other'))
-      let open = true
-      const over = changes.finally(() => (open = false))
+      const taking = { on: true }
+      const over = changes.finally(() => (taking.on = false))
       // The clicks come while it is taken up, and those that are left at the moment when every gateway has it.
       const [least, most] = track.gates.taken_ms
       const clicks = calls.map(async (call, at) => {
         const until = performance.now() + least + ((most - least) * at) / many
-        while (open && performance.now() < until) await sleep(5)
+        while (taking.on && performance.now() < until) await sleep(5)
         return track.approve('dana', call)
       })
       await over
