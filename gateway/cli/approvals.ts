@@ -98,15 +98,16 @@ function needs(call: CallSummary): string {
   return [...groups.values()].map((need) => `${need.count} of ${visible(need.of)} (has ${need.have})`).join(', ')
 }
 
-/** Every page of /admin/v1/calls, newest first, up to `max` calls. */
+/** Every page of /admin/v1/calls, newest first, up to `max` calls; or the first `pages` of them. */
 export async function allCalls(
   adminUrl: string,
   token: string,
   query: URLSearchParams,
   max = Infinity,
+  pages = Infinity,
 ): Promise<CallSummary[]> {
   const calls: CallSummary[] = []
-  for (;;) {
+  for (let read = 1; ; read++) {
     const page = await askFor<{ calls: CallSummary[]; cursor: string | null }>(
       adminUrl,
       `/admin/v1/calls?${query.toString()}`,
@@ -115,7 +116,7 @@ export async function allCalls(
       },
     )
     calls.push(...page.calls)
-    if (!page.cursor || calls.length >= max) return calls.slice(0, max)
+    if (!page.cursor || calls.length >= max || read >= pages) return calls.slice(0, max)
     query.set('cursor', page.cursor)
   }
 }

@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto'
-import { assertionText, clientDataOf, sha256Of } from '../core/assertion.ts'
+import { assertionProblem, assertionText, clientDataOf, sha256Of } from '../core/assertion.ts'
 import { COPIED, goesOn } from '../core/passkey.ts'
 import type {
   Assertion,
@@ -102,9 +102,10 @@ export function webauthn(place: () => PasskeyPlace | null): Ceremonies {
         })
         const counter = authenticationInfo.newCounter
         if (!verified) return refused('its signature does not verify')
-        return goesOn(passkey.counter, counter)
-          ? { ok: true, counter, text: assertionText(assertion, passkey) }
-          : refused(COPIED)
+        const text = assertionText(assertion, passkey)
+        const wrong = problemAt(text, passkey, challenge)
+        if (wrong !== null) return refused(`it ${wrong}`)
+        return goesOn(passkey.counter, counter) ? { ok: true, counter, text } : refused(COPIED)
       } catch (error) {
         return refused(whyOf(error))
       }
@@ -143,6 +144,19 @@ function elsewhere(client_data: string): Refused | null {
   return said['crossOrigin'] === true || said['topOrigin'] !== undefined
     ? refused('it was made in a page of another site')
     : null
+}
+
+/**
+ * What `ledger verify` would say of it. The library reads more spellings of a signature than others do (BER): what it lets in
+ * and they do not, would be a yes whose ledger does not verify.
+ */
+function problemAt(text: string, { credential, public_key, rp }: Passkey, challenge: string): string | null {
+  return assertionProblem(text, {
+    card: `sha256:${Buffer.from(challenge, 'base64url').toString('hex')}`,
+    credential: sha256Of(credential, 'base64url'),
+    key: sha256Of(public_key, 'base64url'),
+    rp,
+  })
 }
 
 async function madeOf(

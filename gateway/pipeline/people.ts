@@ -8,7 +8,7 @@ import { approve, callOf, reject, settleByPerson } from './decide.ts'
 import type { CallExport, CallStory, CallSummary, PeopleGateway, RoleUse, SessionView } from './gateway.ts'
 import { announce } from './house.ts'
 import type { House } from './house.ts'
-import { everyCall, listOf } from './list.ts'
+import { listOf } from './list.ts'
 import { decimalOf } from './matches.ts'
 import { limitsOf, statusOf } from './reply.ts'
 import { acceptRestore, restoreView } from './restore.ts'
@@ -227,12 +227,13 @@ async function roleUses(house: House): Promise<RoleUse[]> {
   const uses: RoleUse[] = []
   for (const [role, { grants }] of roles) {
     const names = [...grants.keys()].sort()
-    const views = names.map(async (action) => {
-      const [last] = await everyCall(house, { role, action }, 1)
-      const last_at = last === undefined ? null : new Date(last.created_at).toISOString()
+    const last = await house.store.lastUses(role, names)
+    const views = names.map((action) => {
+      const at = last.get(action)
+      const last_at = at === undefined ? null : new Date(at).toISOString()
       return { action, effect: actions.get(action)?.effect ?? 'read', last_at }
     })
-    uses.push({ role, grants: await Promise.all(views) })
+    uses.push({ role, grants: views })
   }
   return uses
 }

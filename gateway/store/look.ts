@@ -128,11 +128,24 @@ function soughtIn({ amount_min, amount_max, texts }: Sought, add: (text: string,
   // Calls from before the column was there have none.
   if (amount_min !== undefined) add('(amount IS NULL OR amount >= ?)', amount_min)
   if (amount_max !== undefined) add('(amount IS NULL OR amount <= ?)', amount_max)
-  for (const text of texts ?? []) {
-    // Whatever JSON writes otherwise than it is, or the database's lower() leaves as it is, cannot be sought this way.
-    if (!/^[ !#-[\]-~]+$/.test(text)) continue
-    add(`lower(data) LIKE ? ESCAPE '!'`, `%${text.toLowerCase().replaceAll(/[!%_]/g, '!$&')}%`)
+  for (const run of (texts ?? []).flatMap(runsOf))
+    add(`lower(data) LIKE ? ESCAPE '!'`, `%${run.toLowerCase().replaceAll(/[!%_]/g, '!$&')}%`)
+}
+
+/**
+ * What of a text can be sought in the JSON of a call: not what JSON writes otherwise than it is, nor letters beyond ASCII that
+ * have another case, which the database's lower() leaves as they are.
+ */
+function runsOf(text: string): string[] {
+  const runs = ['']
+  for (const character of text) {
+    const isPlain = /^[ !#-[\]-~]$/.test(character)
+    const hasNoCase =
+      /^[^\0-\u009f\ud800-\udfff]$/u.test(character) && character.toLowerCase() === character.toUpperCase()
+    if (isPlain || hasNoCase) runs[runs.length - 1] += character
+    else runs.push('')
   }
+  return runs.filter((run) => run !== '')
 }
 
 /** The end of 48 bits, which an id has for its time. */

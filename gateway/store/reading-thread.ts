@@ -8,11 +8,13 @@ import type { CallFilter, Glance, Sought } from './store.ts'
 export interface Reads {
   look(filter: CallFilter & Sought, size: number): Promise<Glance>
   proof(call: string): Promise<CallProof | null>
+  lastUses(role: string, actions: readonly string[]): Promise<Map<string, number>>
 }
 
 export type Asked =
   | { readonly id: number; readonly what: 'look'; readonly filter: CallFilter & Sought; readonly size: number }
   | { readonly id: number; readonly what: 'proof'; readonly call: string }
+  | { readonly id: number; readonly what: 'lastUses'; readonly role: string; readonly actions: readonly string[] }
 
 /** `answer` as JSON; of a look, each call is a text of its own. */
 export type Answered =
@@ -52,7 +54,9 @@ export function readingThread(file: string, url = WORKER, idle_ms = IDLE_MS): Re
     let why = ''
     thread.on('error', (error) => (why = `: ${error instanceof Error ? error.message : String(error)}`))
     thread.on('exit', (code) => {
-      if (worker === thread) worker = undefined
+      // One that rested is gone on purpose, and another may have taken its place.
+      if (worker !== thread) return
+      worker = undefined
       const gone = new StoreUnavailable(`the thread that reads ended with ${code}${why}`)
       for (const { reject } of asked.values()) reject(gone)
       asked.clear()
@@ -85,6 +89,12 @@ export function readingThread(file: string, url = WORKER, idle_ms = IDLE_MS): Re
     throw new StoreUnavailable(`the store cannot be read: ${answered.failed}`)
   }
 
+  async function answerTo(question: Question): Promise<string> {
+    const answered = await ask(question)
+    if (!('answer' in answered)) throw new Error(`no answer to ${question.what}`)
+    return answered.answer
+  }
+
   return {
     async look(filter, size) {
       const answered = await ask({ what: 'look', filter, size })
@@ -92,9 +102,10 @@ export function readingThread(file: string, url = WORKER, idle_ms = IDLE_MS): Re
       return { calls: answered.calls.map((text) => JSON.parse(text) as Call), before: answered.before }
     },
     async proof(call) {
-      const answered = await ask({ what: 'proof', call })
-      if (!('answer' in answered)) throw new Error('no answer to a question for a proof')
-      return JSON.parse(answered.answer) as CallProof | null
+      return JSON.parse(await answerTo({ what: 'proof', call })) as CallProof | null
+    },
+    async lastUses(role, actions) {
+      return new Map(JSON.parse(await answerTo({ what: 'lastUses', role, actions })) as [string, number][])
     },
     async close() {
       closed = true

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { StoreFault } from './db.ts'
+import { lastUses } from './last-uses.ts'
 import { lookAtTexts } from './look.ts'
 import { noRoots, proofOf } from './proof.ts'
 import type { Answered, Asked } from './reading-thread.ts'
@@ -21,5 +22,7 @@ parentPort?.on('message', (asked: Asked) => {
 async function answer(asked: Asked): Promise<Answered> {
   const { id } = asked
   if (asked.what === 'proof') return { id, answer: JSON.stringify(await proofOf(reader, asked.call, roots)) }
+  if (asked.what === 'lastUses')
+    return { id, answer: JSON.stringify([...(await lastUses(reader, asked.role, asked.actions))]) }
   return { id, ...(await lookAtTexts(reader, asked.filter, asked.size)) }
 }

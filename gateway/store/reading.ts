@@ -18,6 +18,7 @@ import { newestCheckpoint, storyOf } from './ledger.ts'
 import { noRoots, proofOf } from './proof.ts'
 import { dueLeases, leasesByCalls, standingLeases } from './leases.ts'
 import { readLimits } from './limits.ts'
+import { lastUses } from './last-uses.ts'
 import { lookAtCalls } from './look.ts'
 import { definitionsOf, policyTexts, readMeta, readValues } from './meta.ts'
 import {
@@ -71,6 +72,7 @@ export async function readingFrom(reader: Reader): Promise<Reading> {
     bodies: (call) => bodiesOf(reader, call),
     calls: (filter) => filterCalls(reader, filter),
     look: (filter, size) => lookAtCalls(reader, filter, size),
+    lastUses: (role, actions) => lastUses(reader, role, actions),
     story: (call) => storyOf(reader, call),
     proof: (call) => proofOf(reader, call, roots),
     sessionByToken: (tokenHash) => sessionByTokenHash(reader, tokenHash),

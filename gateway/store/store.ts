@@ -34,6 +34,8 @@ export interface Store {
   calls(filter: CallFilter): Promise<Call[]>
   /** A stretch of the log, however long that is: of `size` calls those that match. */
   look(filter: CallFilter & Sought, size: number): Promise<Glance>
+  /** When this role asked for each of these actions last, ms; nothing of those that it never asked for. */
+  lastUses(role: string, actions: readonly string[]): Promise<Map<string, number>>
   /** Entries of one call, oldest first, parsed. */
   story(call: string): Promise<JsonObject[]>
   /** That these entries are in the tree whose head was signed last; null before the first one was. */

@@ -13,8 +13,8 @@ export interface Mail {
 export interface Mailbox {
   readonly port: number
   readonly mails: Mail[]
-  /** The next mails are refused so; null: taken. */
-  refuse(code: number | null): void
+  /** The next mails are refused so, to this one address where it is said; null: taken. */
+  refuse(code: number | null, address?: string): void
   close(): Promise<void>
 }
 
@@ -29,6 +29,7 @@ export async function startMailbox(
 ): Promise<Mailbox> {
   const mails: Mail[] = []
   let refusing: number | null = null
+  let whom: string | undefined
   const server = new SMTPServer({
     ...more.tls,
     secure: more.secure === true,
@@ -40,8 +41,8 @@ export async function startMailbox(
       if (username === more.user && password === more.password) return done(null, { user: username })
       done(new Error(`no sign-in with ${password}`))
     },
-    onRcptTo(_address, _session, done) {
-      if (refusing === null) return done()
+    onRcptTo({ address }, _session, done) {
+      if (refusing === null || (whom !== undefined && whom !== address)) return done()
       done(Object.assign(new Error('TheServerSaysThis'), { responseCode: refusing }))
     },
     onData(stream, session, done) {
@@ -65,7 +66,10 @@ export async function startMailbox(
   return {
     port: (server.server.address() as AddressInfo).port,
     mails,
-    refuse: (code) => void (refusing = code),
+    refuse(code, address) {
+      refusing = code
+      whom = address
+    },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   }
 }

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { ClientRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Stripe from 'stripe'
 import type { ServeOptions } from '../../gateway/main.ts'
@@ -66,15 +70,24 @@ describe('an answer of the Stripe-shaped door that nobody heard', function () {
 
   it('is told to the next, where the first hung up while that it is told was written down', async () => {
     const hang = { up: (): void => {} }
-    await open({ step: (name) => (name === 'join.tells' ? hang.up() : undefined) })
+    const folder = await mkdtemp(join(tmpdir(), 'keystay-telling-'))
+    process.env['KEYSTAY_TEST_STALL'] = join(folder, 'stall')
+    const workerUrl = new URL('../path/stalling-worker.ts', import.meta.url)
+    await open({ workerUrl, step: (name) => (name === 'join.tells' ? hang.up() : undefined) })
+    delete process.env['KEYSTAY_TEST_STALL']
     const id = charge()
     const first = asked(id)
-    hang.up = () => first.destroy()
+    hang.up = () => {
+      hang.up = () => {}
+      // The write takes long enough for the gateway to hear of it.
+      writeFileSync(join(folder, 'stall'), '1')
+      first.destroy()
+    }
     await closed(first)
-    hang.up = () => {}
     const told = await refund(id)
     assert.equal(effects(id), 1)
     assert.notEqual(await refund(id), told)
     assert.equal(effects(id), 2)
+    await rm(folder, { recursive: true })
   })
 })

@@ -440,6 +440,17 @@ describe('a proxied route', () => {
   })
 
   it('holds no more of a large body than is on its way: who does not read is waited for, in either direction', async () => {
+    // Silent for a while on purpose, and on a busy machine for longer.
+    const quick = h
+    h = await proxyHouse({ backend: 'timeout: 10s\n    idle: 10s' })
+    try {
+      await waits()
+    } finally {
+      await h.close()
+      h = quick
+    }
+  })
+  async function waits(): Promise<void> {
     const chunk = Buffer.alloc(64 * 1024, 'x')
     const [whole, most] = [512 * chunk.length, 28 * 1024 * 1024]
     let written = 0
@@ -474,7 +485,7 @@ describe('a proxied route', () => {
     for await (const piece of slow.body ?? []) bytes += (piece as Uint8Array).length
     assert.equal((await stored).status, 200)
     assert.deepEqual([bytes, h.backend.seen.find(({ method }) => method === 'POST')?.bytes], [whole, whole])
-  })
+  }
 
   it('ends its streams when the gateway drains', async () => {
     const draining = await proxyHouse()

@@ -314,6 +314,34 @@ describe('notices', function () {
 describe('a gateway that dies between sending a notice and writing that down', function () {
   this.timeout(60_000)
 
+  it('leaves nothing behind that holds up its channel, where the calls were decided meanwhile', async () => {
+    const there = await town()
+    try {
+      const first = await gatewayProcess(there.where)
+      there.hook.answer(() => {})
+      const calls = [await held(first), await held(first), await held(first), await held(first)]
+      for (const call of calls) await toldOf(there.hook, 'call.held', call)
+      for (const call of calls) await first.admin('omar', 'POST', `/admin/v1/calls/${call}/reject`, { reason: 'no' })
+      await until('the end of their waits', async () => {
+        const { body } = await first.admin('dana', 'GET', '/admin/v1/notices?status=over')
+        return body.notices.length === 8
+      })
+      first.child.kill('SIGKILL')
+      assert.ok(await first.died(20_000))
+      there.hook.answer(null)
+      const second = await gatewayProcess(there.where)
+      await toldOf(there.hook, 'call.held', await held(second))
+      // They may have come: who was told is told the end.
+      for (const call of calls) await toldOf(there.hook, 'call.decided', call)
+      const { body } = await second.admin('dana', 'GET', '/admin/v1/notices?status=dead')
+      assert.deepEqual(body.notices.map(({ call }: { call: string }) => call).sort(), [...calls].sort())
+      await second.stop()
+    } finally {
+      there.hook.answer(null)
+      await there.end()
+    }
+  })
+
   it('sends it once more under the same id, and then no more', async () => {
     const there = await town()
     try {

@@ -15,6 +15,21 @@ import { aged, asksPasskeys } from './company.ts'
 import { visiting } from './person.ts'
 import type { Visiting } from './person.ts'
 
+/** The same two numbers of an ECDSA signature, and never in DER (X.690, section 10). */
+const SPELLINGS: readonly (readonly [string, (signature: Buffer) => Buffer])[] = [
+  ['and a byte', (signature) => Buffer.concat([signature, Buffer.alloc(1)])],
+  ['with its length in two bytes', (signature) => Buffer.concat([Buffer.from([0x30, 0x81]), signature.subarray(1)])],
+  [
+    'of a length that is not said',
+    (signature) => Buffer.concat([Buffer.from([0x30, 0x80]), signature.subarray(2), Buffer.alloc(2)]),
+  ],
+  [
+    'and a third number',
+    (signature) =>
+      Buffer.concat([Buffer.from([0x30, signature.length + 1]), signature.subarray(2), Buffer.from([2, 1, 1])]),
+  ],
+]
+
 describe('a yes that a passkey signs', function () {
   this.timeout(60_000)
   let pay: LyingBackend
@@ -160,6 +175,17 @@ describe('a yes that a passkey signs', function () {
           return made
         },
       ],
+      // Libraries differ in what they read; what one of them does not read would make a ledger that does not verify.
+      ...SPELLINGS.map(([what, spelt]): (typeof attacks)[number] => [
+        `has a good signature ${what}`,
+        /signature/,
+        async () => {
+          const made = await signed(call)
+          const { response } = made['passkey']
+          response.signature = spelt(Buffer.from(response.signature, 'base64url')).toString('base64url')
+          return made
+        },
+      ]),
       [
         'says other client data than were signed',
         /signature/,

@@ -4,6 +4,7 @@ import type { Call } from '../../gateway/core/types.ts'
 import { idFrom } from '../../gateway/core/id.ts'
 import { writeCalls } from '../../gateway/store/calls.ts'
 import type { Db, Driver, Param } from '../../gateway/store/db.ts'
+import { lastUses } from '../../gateway/store/last-uses.ts'
 import { lookAtCalls } from '../../gateway/store/look.ts'
 import { openPostgres } from '../../gateway/store/postgres.ts'
 import { migrate } from '../../gateway/store/schema.ts'
@@ -79,6 +80,9 @@ const FILTERS: readonly Filter[] = [
   { texts: ['100%'] },
   { texts: ['FOR zo', 'refund'] },
   { texts: ['found nowhere'] },
+  { texts: ['for ZOË!'] },
+  { texts: ['Zoë! nowhere'] },
+  { texts: ['客'] },
   { states: ['expired'], person: 'ci:many', amount_min: 100, texts: ['refund'] },
 ]
 
@@ -130,6 +134,46 @@ describe('a look at the log', function () {
       await driver.close()
     })
   }
+
+  for (const [name, open] of Object.entries(stores)) {
+    it(`knows when each role asked for an action last, also long ago, and for which it never did: ${name}`, async () => {
+      const driver = await open()
+      await fill(driver)
+      const old = {
+        ...callOf(0),
+        id: idFrom('call', BEGAN - 1000, new Uint8Array(10)),
+        action: 'a.old',
+        created_at: BEGAN - 999,
+      }
+      await driver.transaction((db) => writeCalls(db, [old], () => true))
+      const names = ['a.3', 'a.old', 'a.never', 'a.7']
+      for (const role of ['role-1', old.role, 'role-nobody']) {
+        const wanted = names.flatMap((action) => {
+          const last = [...calls, old].find((call) => call.role === role && call.action === action)
+          return last === undefined ? [] : [[action, last.created_at]]
+        })
+        const found = await driver.transaction((db) => lastUses(db, role, names))
+        deepEqual([...found].sort(), wanted.sort())
+      }
+      await driver.close()
+    })
+  }
+
+  it('seeks a use that is long ago in the index of its role alone: sqlite', async () => {
+    const driver = openSqlite(join(freshDirectory(), 'keystay.db'))
+    await fill(driver)
+    await driver.transaction(async (db) => {
+      const plans: string[] = []
+      await lastUses(explained(db, plans), 'role-1', ['a.never'])
+      ok(
+        plans
+          .filter((plan) => /(SCAN|SEARCH) calls/.test(plan))
+          .every((plan) => plan.includes('calls_by_role (role=?)') || plan.includes('(id=?)')),
+        plans.join('; '),
+      )
+    })
+    await driver.close()
+  })
 
   it('reads no more than its stretch, by the index that brings the fewest: sqlite', async () => {
     const driver = openSqlite(join(freshDirectory(), 'keystay.db'))

@@ -103,12 +103,12 @@ export function bringing(house: House, courierOf: (channel: Channel) => Courier)
     if (room <= 0) return
     const behind = (left ?? []).filter(({ channel }) => channel === name)
     const found = [...behind, ...(await house.store.told.due(name, house.clock.now(), room))].slice(0, room)
-    const due = await standing(house, found, dead)
-    if (due.length === 0) return
-    const taken = new Set(due.map(({ id }) => id))
+    if (found.length === 0) return
+    await endOvers(house, found, dead)
+    const taken = new Set(found.map(({ id }) => id))
     const { claimed, dead: missed } = await house.store.write({
       op: 'notice.claim',
-      notices: due.map(({ id, call }) => ({ id, call })),
+      notices: found.map(({ id, call }) => ({ id, call })),
       for_ms: CLAIM_MS,
       alone: !house.store.shared,
     })
@@ -153,19 +153,21 @@ export function bringing(house: House, courierOf: (channel: Channel) => Courier)
   }
 }
 
-/** Those that say something still. Of the others, who was told is told how it ended. */
-async function standing(
+/**
+ * Of those that say nothing any more, who was told is told how it ended. They are claimed all the same: what somebody was
+ * sending when they died ends there, and is not found due for ever in the place of others.
+ */
+async function endOvers(
   house: House,
   notices: readonly Notice[],
   dead: (notices: readonly Notice[]) => void,
-): Promise<readonly Notice[]> {
+): Promise<void> {
   const over = new Set<string>()
   for (const { call: id, wait, kind } of notices) {
     const call = kind === 'call.decided' ? null : await house.store.call(id)
     if (call !== null && (!waits(call) || waitOf(call).id !== wait)) over.add(id)
   }
   if (over.size > 0) await end(house, [...over], dead)
-  return notices.filter(({ call, kind }) => kind === 'call.decided' || !over.has(call))
 }
 
 /** In bounded time, and never a rejection. */

@@ -2,14 +2,16 @@ import { DatabaseSync } from 'node:sqlite'
 import pg from 'pg'
 import { openPostgres } from '../../../gateway/store/postgres.ts'
 import { migrate } from '../../../gateway/store/schema.ts'
+import { openSqlite } from '../../../gateway/store/sqlite.ts'
 
 const ROWS = 2000
 
 /** Copies a store, row by row as it is, into a PostgreSQL database without one. */
 export async function copyStore(file: string, url: string, say: (line: string) => void = () => {}): Promise<void> {
-  const driver = openPostgres({ url })
-  await migrate(driver)
-  await driver.close()
+  for (const driver of [openSqlite(file), openPostgres({ url })]) {
+    await migrate(driver)
+    await driver.close()
+  }
   const from = new DatabaseSync(file, { readOnly: true })
   const to = new pg.Client({ connectionString: url })
   await to.connect()
