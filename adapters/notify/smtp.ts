@@ -54,7 +54,9 @@ export function smtp(channel: Channel, parts: CourierParts): Courier {
           disableUrlAccess: true,
         })
         const sent = await ended(transport.sendMail(mailOf(channel, message)), signal)
-        return { kind: 'delivered', said: `${codeOf(sent.response) ?? 250}` }
+        const missed = sent.rejected.length
+        const but = missed === 0 ? '' : `, but refused for ${missed} of ${channel.to.length} addresses`
+        return { kind: 'delivered', said: `${codeOf(sent.response) ?? 250}${but}` }
       } catch (error) {
         const failed = failureOf(error)
         if (shown !== null && (error as { code?: unknown }).code === 'EAUTH') parts.refused?.(shown)

@@ -16,7 +16,7 @@ parentPort?.on('message', (asked: Asked) => {
       const failed = error instanceof Error ? error.message : String(error)
       return { id: asked.id, failed, ours: !(error instanceof StoreFault) }
     })
-    .then((answered) => parentPort?.postMessage(answered))
+    .then((answered) => parentPort?.postMessage(answered, []))
 })
 
 async function answer(asked: Asked): Promise<Answered> {

@@ -103,7 +103,9 @@ describe('kill -9 at every named step', function () {
   }
 
   for (const action of ['pay.refund', 'shop.order', 'blind.note']) {
-    for (const step of STEPS) {
+    // Until something may have been sent, it is all the same what the backend knows; KEYSTAY_TEST_KILLS=all asks all the same.
+    const isFirst = action === 'pay.refund' || process.env['KEYSTAY_TEST_KILLS'] === 'all'
+    for (const step of isFirst ? STEPS : STEPS.slice(STEPS.indexOf('batch.committed#1'))) {
       it(`${action} at ${step}: a legal state, at most one effect, the same key gives the outcome`, async () => {
         const name = `${action.slice(0, 3)}${++number}`
         const { input, effects } = asking[action]?.(name) ?? assert.fail()

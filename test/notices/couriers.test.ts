@@ -375,6 +375,11 @@ describe('a channel of notices', function () {
         assert.deepEqual(await bring(mail(box.port, { address })), { kind: 'failed', said: '550', final: true })
         box.refuse(451)
         assert.deepEqual(await bring(mail(box.port, { address })), { kind: 'failed', said: '451' })
+        // Sent again it would come twice to who has it: that somebody has it not is said.
+        box.refuse(550, 'ops@example.com')
+        const brought = await bring(mail(box.port, { address }))
+        assert.deepEqual(brought, { kind: 'delivered', said: '250, but refused for 1 of 2 addresses' })
+        assert.deepEqual(box.mails.at(-1)?.to, ['finance@example.com'])
       } finally {
         await box.close()
       }

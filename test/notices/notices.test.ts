@@ -269,6 +269,17 @@ describe('notices', function () {
     const unknown = await gate.admin('dana', 'POST', '/admin/v1/channels/nowhere/test', {})
     assert.deepEqual([unknown.status, unknown.body.code], [400, 'malformed'])
 
+    // A dead letter of a channel that is no more would wait for ever.
+    const [dead = assert.fail()] = (await notices('&status=dead')).filter(({ channel }) => channel === 'dead-hook')
+    await writePolicies(there.where.policies, {
+      'notify.yaml': notifyYaml(there.hook.url, MORE(there.hook.url).replace(/ {2}dead-hook.*\n/, '')),
+      'roles/agent.yaml': roleYaml(LINES.replace('dead-hook', 'line-hook')),
+    })
+    await until('the policy', () => gate.running.gateway.policy().notify?.channels.has('dead-hook') === false)
+    const retried = await gate.admin('dana', 'POST', `/admin/v1/notices/${dead.notice}/retry`, {})
+    assert.deepEqual([retried.status, retried.body.code], [400, 'malformed'])
+    assert.match(retried.body.detail, /^There is no channel dead-hook/)
+
     // A secret of another form is refused as a whole, and the policy before is kept.
     process.env['KEYSTAY_TEST_OTHER'] = 'whsec_short'
     await writePolicies(there.where.policies, {

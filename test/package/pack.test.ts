@@ -52,6 +52,7 @@ describe('the package, packed and installed in an empty folder', function () {
       'dist/client/index.d.ts',
       'dist/client/ai.js',
       'dist/gateway/store/writer-worker.js',
+      'dist/gateway/store/reading-worker.js',
     ])
       ok(names.includes(name), name)
   })

@@ -53,6 +53,8 @@ export function noticesGateway(house: House, test: (channel: Channel) => Promise
       await mayOrRefuse(house, person, 'view', 'have a notice sent again')
       const found = await house.store.told.notice(id)
       if (found === null) throw new Problem('no_such_call', 'There is no such notice.')
+      // Nobody would send it.
+      channelOf(house, found.channel)
       const { retried, notice } = await house.store.write({ op: 'notice.retry', id, call: found.call })
       if (notice === null) throw new Problem('no_such_call', 'There is no such notice.')
       if (retried === 'not_dead') throw new Problem('already_decided', 'This notice is no dead letter.')
@@ -62,12 +64,7 @@ export function noticesGateway(house: House, test: (channel: Channel) => Promise
     },
     async test(person, name) {
       await mayOrRefuse(house, person, 'view', 'test a channel')
-      const channels = house.policy().notify?.channels
-      const channel = channels?.get(name)
-      if (channel === undefined) {
-        const known = [...(channels?.keys() ?? [])].slice(0, 30).join(', ')
-        throw new Problem('malformed', `There is no channel ${name.slice(0, 100)}. There are: ${known || 'none'}.`)
-      }
+      const channel = channelOf(house, name)
       if (testing.has(name)) throw new Problem('rate_limited', `${name} is being tested already.`, { retry_after: 10 })
       testing.add(name)
       try {
@@ -78,6 +75,15 @@ export function noticesGateway(house: House, test: (channel: Channel) => Promise
       }
     },
   }
+}
+
+/** @throws Problem malformed where the policy of now has no such channel. */
+function channelOf(house: House, name: string): Channel {
+  const channels = house.policy().notify?.channels
+  const channel = channels?.get(name)
+  if (channel !== undefined) return channel
+  const known = [...(channels?.keys() ?? [])].slice(0, 30).join(', ')
+  throw new Problem('malformed', `There is no channel ${name.slice(0, 100)}. There are: ${known || 'none'}.`)
 }
 
 function viewOf({ id, state, kind, channel, call, about, made_at, due_at, tries, said }: Notice): NoticeView {

@@ -16,7 +16,8 @@ export async function calling(gate: ReturnType<typeof clientOf>, role: number, p
   const took = new Map<string, number[]>()
   const underway = new Set<Promise<void>>()
   const run = Date.now().toString(36)
-  let [name, isOver, n] = ['', false, 0]
+  let [name, n] = ['', 0]
+  const over = new AbortController()
   const one = async (): Promise<void> => {
     const [at, whose] = [n++, name]
     const began = performance.now()
@@ -29,7 +30,7 @@ export async function calling(gate: ReturnType<typeof clientOf>, role: number, p
     took.set(whose, all)
   }
   const loop = (async () => {
-    for (let next = performance.now(); !isOver; next += 1000 / per_second) {
+    for (let next = performance.now(); !over.signal.aborted; next += 1000 / per_second) {
       await sleep(Math.max(0, next - performance.now()))
       const called: Promise<void> = one().finally(() => underway.delete(called))
       underway.add(called)
@@ -38,7 +39,7 @@ export async function calling(gate: ReturnType<typeof clientOf>, role: number, p
   return {
     under: (now) => void (name = now),
     async stop() {
-      isOver = true
+      over.abort()
       await loop
       await Promise.all(underway)
       return took
