@@ -20,6 +20,8 @@ export class Session {
   #timer: ReturnType<typeof setTimeout> | undefined
   #renewing: Promise<boolean> | null = null
   #closed = false
+  /** The last token that was known is ended, or was asked to be. */
+  #left = false
 
   /** @throws KeystayError. */
   static async open(asked: SignIn): Promise<Session> {
@@ -74,6 +76,7 @@ export class Session {
       await Promise.race([this.#renewing, pause(END_MS, late.signal).catch(() => {})])
       late.abort()
     }
+    this.#left = true
     await endAt(this.#asked.url, this.#issued)
   }
 
@@ -107,7 +110,7 @@ export class Session {
     this.#issued = issued
     this.#expires_at = Date.now() + issued.life_ms
     this.#renewIn(dueIn(issued.life_ms))
-    if (this.#closed) void endAt(this.#asked.url, issued)
+    if (this.#left) void endAt(this.#asked.url, issued)
   }
 
   #renewIn(ms: number): void {

@@ -13,7 +13,7 @@ import { personAt } from './who.ts'
 /** Calls read at a time; the answer is written as it is read. */
 const PAGE = 500
 /** Calls made into lines at a time: so long agents wait, a few milliseconds. */
-const LINES = 100
+const LINES = 50
 
 /**
  * `GET /admin/v1/calls.csv` and `.jsonl`: exactly the filter, newest first, without a cap. What happens after the first

@@ -1,4 +1,6 @@
-import { idFrom } from '../core/id.ts'
+import { setImmediate as turn } from 'node:timers/promises'
+import { idFrom, timeOf } from '../core/id.ts'
+import type { Call } from '../core/types.ts'
 import { OPEN, OPEN_STATES, parseCall } from './calls.ts'
 import type { CallRow } from './calls.ts'
 import type { Db, Param } from './db.ts'
@@ -10,6 +12,10 @@ const ENDED = `state IN (${[...ENDED_STATES].map((state) => `'${state}'`).join('
 
 /** Who has more sessions has calls among the newest of all. */
 const SESSIONS_MAX = 200
+/** So many calls of a person are picked by their sessions; more are found on the way through all. */
+const CALLS_MAX = 5000
+/** Calls parsed at a time, some 10 µs each. */
+const AT_ONCE = 50
 /** An id is made before its call is written down, perhaps by the clock of another process. */
 const APART_MS = 3_600_000
 
@@ -21,7 +27,17 @@ const APART_MS = 3_600_000
  */
 export async function lookAtCalls(db: Db, filter: CallFilter & Sought, size: number): Promise<Glance> {
   const { calls, before } = await lookAtTexts(db, filter, size)
-  return { calls: calls.map((data) => parseCall({ data })), before }
+  return { calls: await parsedInTurns(calls), before }
+}
+
+/** Many are long to parse, and whoever serves agents meanwhile has its turn after each few. */
+export async function parsedInTurns(texts: readonly string[]): Promise<Call[]> {
+  const calls: Call[] = []
+  for (const data of texts) {
+    if (calls.length % AT_ONCE === AT_ONCE - 1) await turn()
+    calls.push(parseCall({ data }))
+  }
+  return calls
 }
 
 /** The same, each call as the JSON that it is stored as. */
@@ -32,20 +48,24 @@ export async function lookAtTexts(
 ): Promise<{ readonly calls: readonly string[]; readonly before: string | null }> {
   if (filter.states?.length === 0) return { calls: [], before: null }
   const limit = Math.max(0, Math.min(filter.limit ?? 100, size))
-  const index = await indexFor(db, filter)
-  const { own, other } = conditions(index, filter)
-  const among = `SELECT id FROM calls ${whereOf(own)} ORDER BY id DESC LIMIT ${size}`
+  const theirs = filter.person === undefined ? null : await sessionsOf(db, filter.person)
+  if (theirs?.count === 0) return { calls: [], before: null }
+  const index = indexFor(filter, theirs)
+  const { own, other } = conditions(index, filter, theirs)
+  // Of few sessions the calls are picked and put in order; PostgreSQL would rather go through all calls in their order.
+  const order = index === 'sessions' ? `(id || '')` : 'id'
+  const among = `SELECT id FROM calls ${whereOf(own)} ORDER BY ${order} DESC LIMIT ${size}`
   const [seen] = await db.all<{ last: string | null; count: number }>(
     numbered(`SELECT MIN(id) AS last, COUNT(*) AS count FROM (${among}) seen`),
     own.flatMap(({ params }) => params),
   )
   if (seen === undefined || seen.last === null) return { calls: [], before: null }
   // All of a stretch is read as it lies; what an index has picked is fetched one by one.
-  const theirs =
+  const stretch =
     index === 'id'
       ? [...own, { text: 'id >= ?', params: [seen.last] }]
       : [{ text: `id IN (${among})`, params: own.flatMap(({ params }) => params) }]
-  const all = [...theirs, ...other]
+  const all = [...stretch, ...other]
   const rows = await db.all<CallRow & { readonly id: string }>(
     numbered(`SELECT id, data FROM calls ${whereOf(all)} ORDER BY id DESC LIMIT ${limit}`),
     all.flatMap(({ params }) => params),
@@ -58,12 +78,12 @@ export async function lookAtTexts(
 type Index = 'session' | 'sessions' | 'principal' | 'open' | 'ended' | 'role' | 'action' | 'id'
 
 /** The one that brings the fewest calls, as far as the filter tells. */
-async function indexFor(db: Db, filter: CallFilter): Promise<Index> {
-  const { session, principal, states, role, action, person } = filter
+function indexFor(filter: CallFilter, theirs: Theirs | null): Index {
+  const { session, principal, states, role, action } = filter
   if (session !== undefined) return 'session'
   if (principal !== undefined) return 'principal'
   if (states?.every((state) => OPEN_STATES.has(state))) return 'open'
-  if (person !== undefined && (await hasFewSessions(db, person))) return 'sessions'
+  if (theirs?.hasFewCalls === true) return 'sessions'
   const ended = states?.every((state) => (ENDED_STATES as ReadonlySet<string>).has(state)) === true
   // Denied is what many calls are; the others of these are rare.
   if (ended && !states?.includes('denied')) return 'ended'
@@ -72,9 +92,33 @@ async function indexFor(db: Db, filter: CallFilter): Promise<Index> {
   return ended ? 'ended' : 'id'
 }
 
-async function hasFewSessions(db: Db, person: string): Promise<boolean> {
-  const text = `SELECT id FROM sessions WHERE requester = $1 OR acting_for = $2 LIMIT ${SESSIONS_MAX + 1}`
-  return (await db.all(text, [person, person])).length <= SESSIONS_MAX
+/** Sessions of a person, or of a workload: null in place of what is long to find out. */
+interface Theirs {
+  readonly count: number | null
+  readonly hasFewCalls: boolean
+  /** No call of theirs is older or younger, ms. */
+  readonly since: number | null
+  readonly until: number | null
+}
+
+async function sessionsOf(db: Db, person: string): Promise<Theirs> {
+  const sessions = await db.all<{ id: string; expires_at: number }>(
+    `SELECT id, expires_at FROM sessions WHERE requester = $1 OR acting_for = $2 LIMIT ${SESSIONS_MAX + 1}`,
+    [person, person],
+  )
+  if (sessions.length > SESSIONS_MAX) return { count: null, hasFewCalls: false, since: null, until: null }
+  const [calls] = await db.all<{ count: number }>(
+    `SELECT COUNT(*) AS count FROM (SELECT session FROM calls
+       WHERE session IN (SELECT id FROM sessions WHERE requester = $1 OR acting_for = $2) LIMIT ${CALLS_MAX + 1}) few`,
+    [person, person],
+  )
+  const began = sessions.map(({ id }) => timeOf(id) ?? 0)
+  return {
+    count: sessions.length,
+    hasFewCalls: Number(calls?.count) <= CALLS_MAX,
+    since: Math.min(...began),
+    until: Math.max(...sessions.map(({ expires_at }) => expires_at)),
+  }
 }
 
 interface Condition {
@@ -86,7 +130,11 @@ interface Condition {
  * `own` is what the index itself tells. `other` is asked in a way that no index knows (a text and nothing): SQLite, which has
  * no figures about the table, would else take another one and read all that it has.
  */
-function conditions(index: Index, filter: CallFilter & Sought): { own: Condition[]; other: Condition[] } {
+function conditions(
+  index: Index,
+  filter: CallFilter & Sought,
+  theirs: Theirs | null,
+): { own: Condition[]; other: Condition[] } {
   const { role, action, session, principal, key, states, person, since, until, before } = filter
   const own: Condition[] = []
   const other: Condition[] = []
@@ -107,18 +155,16 @@ function conditions(index: Index, filter: CallFilter & Sought): { own: Condition
     add(isOwn, `${isOwn ? 'state' : "(state || '')"} IN (${states.map(() => '?').join(', ')})`, ...states)
   }
   if (person !== undefined) {
-    const theirs = 'IN (SELECT id FROM sessions WHERE requester = ? OR acting_for = ?)'
-    add(index === 'sessions', `${index === 'sessions' ? 'session' : "(session || '')"} ${theirs}`, person, person)
+    const whose = 'IN (SELECT id FROM sessions WHERE requester = ? OR acting_for = ?)'
+    add(index === 'sessions', `${index === 'sessions' ? 'session' : "(session || '')"} ${whose}`, person, person)
   }
   if (before !== undefined) add(true, 'id < ?', before)
-  if (since !== undefined) {
-    add(true, 'id >= ?', idFrom('call', Math.max(0, since - APART_MS), new Uint8Array(10)))
-    add(false, 'created_at >= ?', since)
-  }
-  if (until !== undefined) {
-    add(true, 'id < ?', idFrom('call', Math.min(LATEST_MS, Math.max(0, until + APART_MS)), new Uint8Array(10)))
-    add(false, 'created_at <= ?', until)
-  }
+  if (since !== undefined) add(false, 'created_at >= ?', since)
+  if (until !== undefined) add(false, 'created_at <= ?', until)
+  const from = Math.max(since ?? 0, theirs?.since ?? 0)
+  const to = Math.min(until ?? LATEST_MS, theirs?.until ?? LATEST_MS)
+  if (from > 0) add(true, 'id >= ?', idAt(from - APART_MS))
+  if (to < LATEST_MS) add(true, 'id < ?', idAt(to + APART_MS))
   soughtIn(filter, (text, ...params) => add(false, text, ...params))
   return { own, other }
 }
@@ -146,6 +192,11 @@ function runsOf(text: string): string[] {
     else runs.push('')
   }
   return runs.filter((run) => run !== '')
+}
+
+/** @param ms kept within what an id can tell. */
+function idAt(ms: number): string {
+  return idFrom('call', Math.min(LATEST_MS, Math.max(0, ms)), new Uint8Array(10))
 }
 
 /** The end of 48 bits, which an id has for its time. */

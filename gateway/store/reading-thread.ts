@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { CallProof } from '../core/proof.ts'
-import type { Call } from '../core/types.ts'
+import { parsedInTurns } from './look.ts'
 import { StoreUnavailable } from './store.ts'
 import type { CallFilter, Glance, Sought } from './store.ts'
 
@@ -99,7 +99,7 @@ export function readingThread(file: string, url = WORKER, idle_ms = IDLE_MS): Re
     async look(filter, size) {
       const answered = await ask({ what: 'look', filter, size })
       if (!('calls' in answered)) throw new Error('no answer to a look')
-      return { calls: answered.calls.map((text) => JSON.parse(text) as Call), before: answered.before }
+      return { calls: await parsedInTurns(answered.calls), before: answered.before }
     },
     async proof(call) {
       return JSON.parse(await answerTo({ what: 'proof', call })) as CallProof | null

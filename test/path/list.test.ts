@@ -16,9 +16,12 @@ import { freshDirectory, freshFile, open } from '../store/operations.ts'
 const CALLS = 20_000
 const BEGAN = Date.parse('2026-01-01T00:00:00Z')
 
+/** Whose calls are a third of all, and long ago. */
+const OLD = { id: idFrom('ses', BEGAN - 1000, new Uint8Array(10)), requester: 'ci:old', expires_at: BEGAN + 60_100_000 }
+
 /** All done and of one action, but for one in a thousand. */
 const calls = Array.from({ length: CALLS }, (_, at) => {
-  const created_at = BEGAN + at * 1000
+  const created_at = BEGAN + at * 10_000
   const call = {
     id: idFrom('call', created_at, new Uint8Array(10).fill(at % 256)),
     state: at % 1000 === 7 ? 'refused' : 'done',
@@ -26,7 +29,7 @@ const calls = Array.from({ length: CALLS }, (_, at) => {
     role: 'agent',
     principal: 'ci:bot',
     requester: 'ci:bot',
-    session: 'ses_1',
+    session: at < 6000 ? OLD.id : 'ses_1',
     key: `T-${at}`,
     bound: true,
     cost: { unit: 'USD', amount: 100 + (at % 900) },
@@ -65,7 +68,14 @@ describe('the log of calls, however long it is', () => {
     const file = join(freshDirectory(), 'keystay.db')
     const driver = openSqlite(file)
     await migrate(driver)
-    await driver.transaction((db) => writeCalls(db, calls, () => true))
+    await driver.transaction(async (db) => {
+      await writeCalls(db, calls, () => true)
+      await db.run(
+        `INSERT INTO sessions (id, token_hash, role, lineage, principal, requester, issuer, expires_at, data)
+         VALUES ($1, 'hash', 'agent', $2, 'ci:bot', $3, 'i', $4, '{}')`,
+        [OLD.id, OLD.id, OLD.requester, OLD.expires_at],
+      )
+    })
     await driver.close()
     store = await open(file)
   })
@@ -109,6 +119,21 @@ describe('the log of calls, however long it is', () => {
       }
       deepEqual(found, wanted.map(({ id }) => id).toReversed(), JSON.stringify(filter))
     }
+  })
+
+  it('begins where the sessions of a person were, however much came after them', async () => {
+    const first = await listOf(house(), { person: OLD.requester, limit: 2 }, ({ id }) => id)
+    deepEqual([first.calls, looks], [[calls[5999]?.id, calls[5998]?.id], 1])
+    const found: string[] = []
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const asked: PeopleFilter = { person: OLD.requester, limit: 1000, ...(cursor === '' ? {} : { cursor }) }
+      const page: { calls: string[]; cursor: string | null } = await listOf(house(), asked, ({ id }) => id)
+      found.push(...page.calls)
+      cursor = page.cursor
+    }
+    equal(found.length, 6000)
+    deepEqual(await listOf(house(), { person: 'nobody' }, ({ id }) => id), { calls: [], cursor: null })
+    equal(looks, 1)
   })
 
   it('reads no more of what matches than a page shows, or little more', async () => {

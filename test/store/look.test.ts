@@ -230,8 +230,8 @@ async function fill(driver: Driver): Promise<void> {
     for (const { id, requester, acting_for } of SESSIONS)
       await db.run(
         `INSERT INTO sessions (id, token_hash, role, lineage, principal, requester, acting_for, issuer, expires_at, data)
-         VALUES ($1, $2, 'r', $3, 'p', $4, $5, 'i', 1, '{}')`,
-        [id, `hash of ${id}`, id, requester, acting_for],
+         VALUES ($1, $2, 'r', $3, 'p', $4, $5, 'i', $6, '{}')`,
+        [id, `hash of ${id}`, id, requester, acting_for, BEGAN + CALLS * 60_000],
       )
   })
 }
