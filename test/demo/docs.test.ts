@@ -22,10 +22,10 @@ interface Block {
 }
 
 const PORTS = ['8787', '8788', '8789', '4242', '4243'] as const
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 describe('the shell blocks of the documents', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let pages: Map<string, Block[]>
   const runs = new Map<string, Promise<void>>()
   before(async () => {
