@@ -5,7 +5,7 @@ import type { House } from './house.ts'
 import { matcher } from './matches.ts'
 
 /** A page that finds less than it may hold is given out after this long; its cursor goes on where it stopped. */
-const PATIENCE_MS = 150
+const PATIENCE_MS = 120
 /** One look takes about so long: a store may look on the thread that serves agents. */
 const TURN_MS = 8
 const FIRST_SIZE = 500

@@ -192,6 +192,23 @@ describe('a look at the log', function () {
     await driver.close()
   })
 
+  it('goes through no more than a stretch where a time bounds the log as well: sqlite', async () => {
+    const driver = openSqlite(join(freshDirectory(), 'keystay.db'))
+    await fill(driver)
+    await driver.transaction(async (db) => {
+      const plans: string[] = []
+      const time = { since: BEGAN, until: BEGAN + 2900 * 60_000, before: calls[1000]?.id ?? '' }
+      await lookAtCalls(explained(db, plans), { ...time, texts: ['found nowhere'] }, 170)
+      const ranges = plans.filter((plan) => plan.includes('calls USING'))
+      ok(ranges.length > 1 && ranges.every((plan) => plan.endsWith('(id>? AND id<?)')), plans.join('; '))
+      const bounds: string[] = []
+      const noted: Db = { ...db, all: async (sql, params) => (bounds.push(sql), db.all(sql, params)) }
+      await lookAtCalls(noted, { ...time, texts: ['found nowhere'] }, 170)
+      for (const sql of bounds) deepEqual([sql.match(/ id >= /g)?.length, sql.match(/ id < /g)?.length], [1, 1], sql)
+    })
+    await driver.close()
+  })
+
   it('knows an index for every filter that names one', () => {
     ok([...INDEXES.values()].flat().length > 10)
   })

@@ -86,7 +86,7 @@ async function measured(store: string, until: number): Promise<void> {
   say(`first answer ${ms(performance.now() - began)} ms after its start; ${await memory(gate)} MB`)
   if (wants('same')) await same(gate, asked)
   if (wants('filters')) await filters(asked, until)
-  if (wants('deep')) await deep(asked)
+  if (wants('deep')) await deep(asked, until)
   if (wants('pages')) await pages(asked)
   if (wants('load')) await underLoad(gate, asked, until)
   if (wants('exports')) await files(gate, until)
@@ -226,7 +226,8 @@ async function filtersOf(asked: Asking, until: number): Promise<ReadonlyMap<stri
 }
 
 /** The first page, and those far behind it; what it takes to see the end of what is found nowhere. */
-async function deep(asked: Asking): Promise<void> {
+async function deep(asked: Asking, until: number): Promise<void> {
+  const day = (number: number) => new Date(until - (DAYS - number) * 86_400_000).toISOString()
   table(['', `| page of 100 (load ${load()}) | median ms | p95 | max |`, '|---|---|---|---|'])
   const cursors = new Map<number, string>()
   let cursor: string | null = null
@@ -255,6 +256,8 @@ async function deep(asked: Asking): Promise<void> {
     `person=${encodeURIComponent(NIGHTLY)}&q=found+nowhere`,
     'status=done&min=1999',
     `role=${roleAt(0)}&q=found+nowhere`,
+    `since=${day(1)}&q=found+nowhere`,
+    `until=${day(60)}&min=100000`,
   ]) {
     const { found, pages, worst_ms, all_ms } = await walk(asked, query)
     table([`| ${query} | ${found} | ${pages} | ${ms(worst_ms)} | ${(all_ms / 1000).toFixed(1)} |`])

@@ -66,6 +66,6 @@ export interface Spans {
 
 export function spansOf(all: readonly number[]): Spans {
   const sorted = all.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+  const at = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
   return { median: at(0.5), p95: at(0.95), max: at(1) }
 }
