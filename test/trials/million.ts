@@ -10,7 +10,7 @@ import { startLying } from '../backends/lying.ts'
 import { startPostgres } from '../backends/postgres.ts'
 import { gatewayProcess } from '../kill/process.ts'
 import type { GatewayProcess } from '../kill/process.ts'
-import { asking, spansOf, walk } from './million/ask.ts'
+import { asking, first, spansOf, walk } from './million/ask.ts'
 import type { Asking } from './million/ask.ts'
 import { actionAt, ACTIONS, roleAt, ROLES, writeMillion } from './million/company.ts'
 import { copyStore } from './million/copy.ts'
@@ -127,8 +127,8 @@ async function filters(asked: Asking, until: number): Promise<void> {
 /** By name: the query. What is sought early, late and never was looked up first. */
 async function filtersOf(asked: Asking, until: number): Promise<ReadonlyMap<string, string>> {
   const day = (number: number) => new Date(until - (DAYS - number) * 86_400_000).toISOString()
-  const [newest] = (await asked.page(`status=done&limit=1&until=${day(DAYS)}`)).calls
-  const oldest = (await asked.page(`until=${day(0.2)}&limit=500&status=done`)).calls.at(-1) ?? {}
+  const newest = await first(asked, `status=done&until=${day(DAYS)}`)
+  const oldest = (await first(asked, `status=done&until=${day(0.1)}`)) ?? {}
   const evidenceOf = async (call: unknown): Promise<string> => {
     const { evidence } = JSON.parse((await asked.get(`/admin/v1/calls/${String(call)}`)).text) as {
       evidence: { request_id: string }

@@ -35,6 +35,16 @@ export async function asking(agentUrl: string, adminUrl: string, account = 'dana
   }
 }
 
+/** The first call that a filter finds, on whichever page. */
+export async function first(asked: Asking, query: string): Promise<Page['calls'][number] | undefined> {
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page: Page = await asked.page(`${query}&limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`)
+    if (page.calls[0] !== undefined) return page.calls[0]
+    cursor = page.cursor
+  }
+  return undefined
+}
+
 export interface Walked {
   readonly pages: number
   readonly found: number

@@ -1,4 +1,5 @@
 import type { GatewayProcess } from '../../kill/process.ts'
+import { first } from './ask.ts'
 import type { Asking } from './ask.ts'
 import { actionAt, ASKS_ABOVE, grantsOf, looksOnly, MOST, roleAt } from './company.ts'
 
@@ -50,13 +51,13 @@ export async function differences(gate: GatewayProcess, asked: Asking): Promise<
   }
   const wrong: string[] = []
   for (const [kind, { query, make }] of Object.entries(kinds)) {
-    const [seeded] = (await asked.page(`${query}&limit=1`)).calls
+    const seeded = await first(asked, query)
     if (seeded === undefined) {
       wrong.push(`${kind}: none was seeded`)
       continue
     }
     const id = await make()
-    const [row] = (await asked.page(`q=${id}&limit=1`)).calls
+    const row = await first(asked, `q=${id}`)
     const story = async (call: unknown): Promise<Story> =>
       JSON.parse((await asked.get(`/admin/v1/calls/${String(call)}`)).text) as Story
     for (const [what, theirs, ours] of [
