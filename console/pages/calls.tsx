@@ -46,8 +46,8 @@ export function Calls() {
       <Fetched of={page} what="calls">
         {({ calls, cursor: older }) => (
           <>
-            {calls.length === 0 && older === null ? (
-              <None isFiltered={Object.keys(search).length > 0} />
+            {calls.length === 0 ? (
+              <None isFiltered={Object.keys(search).length > 0} isEnd={older === null} />
             ) : (
               <>
                 <Group gap="sm">
@@ -66,7 +66,9 @@ export function Calls() {
             )}
             <Group component="nav" aria-label="Pages of calls" className="no-print">
               {!isNewest && <CallsLink of={filter}>Newest</CallsLink>}
-              {older !== null && <CallsLink of={{ ...filter, cursor: older }}>Older</CallsLink>}
+              {older !== null && (
+                <CallsLink of={{ ...filter, cursor: older }}>{calls.length === 0 ? 'Look further' : 'Older'}</CallsLink>
+              )}
             </Group>
           </>
         )}
@@ -75,8 +77,13 @@ export function Calls() {
   )
 }
 
-function None({ isFiltered }: { readonly isFiltered: boolean }) {
+/** @param isEnd the log was looked through to its end; else a part of it, and there is a link to go on. */
+function None({ isFiltered, isEnd }: { readonly isFiltered: boolean; readonly isEnd: boolean }) {
   const navigate = route.useNavigate()
+  if (!isEnd)
+    return (
+      <Empty title="None so far." hint="The log is long, and this is how far one look goes. There is more of it." />
+    )
   if (!isFiltered)
     return (
       <Empty

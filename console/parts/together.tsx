@@ -96,7 +96,6 @@ function Cards({ verb, cards, done }: CardsProps) {
     for (const { call, card, summary } of open) {
       const body = verb === 'approve' ? { card } : { reason }
       // One after the other: each yes is weighed against what the one before it used up.
-      // oxlint-disable-next-line no-await-in-loop
       const told = await decision.mutateAsync({ call, summary, verb, body }).then(
         () => DECIDED,
         (error: Error) => error.message,

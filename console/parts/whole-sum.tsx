@@ -28,7 +28,6 @@ export function WholeSum({ of: filter }: { readonly of: Filter }) {
       do {
         const query = queryOf({ ...filter, limit: '500', cursor })
         // Each page begins where the one before it ended.
-        // oxlint-disable-next-line no-await-in-loop
         const page = await ask<Page>(`/admin/v1/calls${query}`, undefined, control.signal)
         totals = addUp(totals, page.calls)
         cursor = page.cursor ?? undefined

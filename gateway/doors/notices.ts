@@ -1,18 +1,16 @@
 import type { Router } from 'express'
 import { Problem } from '../core/problem.ts'
 import type { NoticesGateway } from '../pipeline/notices/people.ts'
-import { readFields } from './fields.ts'
-import { mustBeReady, newRouter, pathValue } from './frame.ts'
+import { newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
 import { integerOf, readQuery } from './query.ts'
-import { BODY_LIMITS, readJsonBody } from './read-body.ts'
+import { saidBy } from './said-by.ts'
 import { personAt } from './who.ts'
 
 const STATES = ['waiting', 'delivered', 'dead', 'over'] as const
 
 /** Who was told of what, dead letters first of all; a channel is tested, a dead letter sent again. */
 export function noticeRoutes(parts: DoorParts, notices: NoticesGateway, route: Route): Router {
-  const { gateway, body: limits = BODY_LIMITS } = parts
   const router = newRouter()
   router.get(
     '/admin/v1/notices',
@@ -31,18 +29,14 @@ export function noticeRoutes(parts: DoorParts, notices: NoticesGateway, route: R
       return { status: 200, body: await notices.list(person, filter) }
     }),
   )
-  const does = (path: string, answer: (...given: Parameters<NoticesGateway['retry']>) => Promise<object>) =>
-    router.post(
-      path,
-      route(async (request) => {
-        const person = await personAt(request, parts)
-        readQuery(request, [])
-        mustBeReady(gateway)
-        readFields(await readJsonBody(request, limits), {})
-        return { status: 200, body: await answer(person, pathValue(request, 'id')) }
-      }),
-    )
-  does('/admin/v1/notices/:id/retry', (person, id) => notices.retry(person, id))
-  does('/admin/v1/channels/:id/test', (person, id) => notices.test(person, id))
+  const said = saidBy(parts, route)
+  router.post(
+    '/admin/v1/notices/:id/retry',
+    said({}, ({ person, request }) => notices.retry(person, pathValue(request, 'id'))),
+  )
+  router.post(
+    '/admin/v1/channels/:id/test',
+    said({}, ({ person, request }) => notices.test(person, pathValue(request, 'id'))),
+  )
   return router
 }

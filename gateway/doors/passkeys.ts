@@ -1,14 +1,12 @@
 import type { Request, Router } from 'express'
 import { Problem } from '../core/problem.ts'
-import type { Person } from '../core/types.ts'
 import type { Browsing } from '../pipeline/passkeys.ts'
-import { name, readFields, reasonIfAny } from './fields.ts'
-import type { Field } from './fields.ts'
-import { mustBeReady, newRouter, pathValue } from './frame.ts'
+import { name, reasonIfAny } from './fields.ts'
+import { newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
 import { assertion, attestation, passkeyName } from './passkey-fields.ts'
 import { readQuery } from './query.ts'
-import { BODY_LIMITS, readJsonBody } from './read-body.ts'
+import { saidBy } from './said-by.ts'
 import { personAt, visitorAt } from './who.ts'
 
 /**
@@ -16,11 +14,12 @@ import { personAt, visitorAt } from './who.ts'
  * bearer token may look; it never registers one. What is refused, and why, is the pipeline's.
  */
 export function passkeyRoutes(parts: DoorParts, route: Route): Router {
-  const { gateway, signIn, body: limits = BODY_LIMITS } = parts
-  const { passkeys } = gateway
+  const { signIn } = parts
+  const { passkeys } = parts.gateway
   const router = newRouter()
-  const browsingAt = async (request: Request): Promise<Browsing | null> =>
-    request.headers.authorization === undefined ? await visitorAt(request, parts) : null
+  const visitorIn = async (request: Request) =>
+    request.headers.authorization === undefined ? visitorAt(request, parts) : null
+  const browsingAt = (request: Request): Promise<Browsing | null> => visitorIn(request)
 
   router.get(
     '/admin/v1/passkeys',
@@ -30,49 +29,52 @@ export function passkeyRoutes(parts: DoorParts, route: Route): Router {
       return { status: 200, body: await passkeys.list(person, await browsingAt(request), whose) }
     }),
   )
-  const posts = <Fields extends { readonly [name: string]: Field<unknown> }>(
-    path: string,
-    fields: Fields,
-    answer: (
-      who: { readonly person: Person; readonly browsing: Browsing | null; readonly request: Request },
-      values: ReturnType<typeof readFields<Fields>>,
-    ) => Promise<object>,
-  ) =>
-    router.post(
-      path,
-      route(async (request) => {
-        const person = await personAt(request, parts)
-        readQuery(request, [])
-        mustBeReady(gateway)
-        const values = readFields(await readJsonBody(request, limits), fields)
-        return { status: 200, body: await answer({ person, browsing: await browsingAt(request), request }, values) }
-      }),
-    )
+  const said = saidBy(parts, route)
 
-  posts('/admin/v1/passkeys/options', {}, async ({ person, browsing }) => ({
-    options: await passkeys.creation(person, browsing),
-  }))
-  posts('/admin/v1/passkeys', { name: passkeyName, response: attestation }, ({ person, browsing }, said) =>
-    passkeys.register(person, browsing, said.name, said.response),
+  router.post(
+    '/admin/v1/passkeys/options',
+    said({}, async ({ person, request }) => ({
+      options: await passkeys.creation(person, await browsingAt(request)),
+    })),
   )
-  posts('/admin/v1/passkeys/confirm/options', {}, async ({ person, browsing }) => ({
-    options: await passkeys.confirmation(person, browsing),
-  }))
-  posts('/admin/v1/passkeys/confirm', { response: assertion }, ({ person, browsing }, { response }) =>
-    passkeys.confirm(person, browsing, response),
+  router.post(
+    '/admin/v1/passkeys',
+    said({ name: passkeyName, response: attestation }, async ({ person, request, values }) =>
+      passkeys.register(person, await browsingAt(request), values.name, values.response),
+    ),
   )
-  posts('/admin/v1/passkeys/:id/remove', { reason: reasonIfAny }, ({ person, browsing, request }, { reason }) =>
-    passkeys.remove(person, browsing, pathValue(request, 'id'), reason === '' ? null : reason),
+  router.post(
+    '/admin/v1/passkeys/confirm/options',
+    said({}, async ({ person, request }) => ({
+      options: await passkeys.confirmation(person, await browsingAt(request)),
+    })),
   )
-  posts('/admin/v1/calls/:id/passkey', {}, ({ person, request }) =>
-    passkeys.toApprove(person, pathValue(request, 'id')),
+  router.post(
+    '/admin/v1/passkeys/confirm',
+    said({ response: assertion }, async ({ person, request, values }) =>
+      passkeys.confirm(person, await browsingAt(request), values.response),
+    ),
+  )
+  router.post(
+    '/admin/v1/passkeys/:id/remove',
+    said({ reason: reasonIfAny }, async ({ person, request, values: { reason } }) =>
+      passkeys.remove(person, await browsingAt(request), pathValue(request, 'id'), reason === '' ? null : reason),
+    ),
+  )
+  router.post(
+    '/admin/v1/calls/:id/passkey',
+    said({}, ({ person, request }) => passkeys.toApprove(person, pathValue(request, 'id'))),
   )
   // Under --dev: the same sign-in at the name that passkeys can be bound to.
-  posts('/admin/v1/passkeys/go', { next: name }, async ({ request }, { next }) => {
-    const visitor = request.headers.authorization === undefined ? await visitorAt(request, parts) : null
-    const at = visitor === null ? null : (signIn?.links?.carry(visitor, next) ?? null)
-    if (at === null) throw new Problem('not_eligible', 'Only a browser that is signed in to a demo can be taken there.')
-    return { url: at }
-  })
+  router.post(
+    '/admin/v1/passkeys/go',
+    said({ next: name }, async ({ request, values }) => {
+      const visitor = await visitorIn(request)
+      const at = visitor === null ? null : (signIn?.links?.carry(visitor, values.next) ?? null)
+      if (at === null)
+        throw new Problem('not_eligible', 'Only a browser that is signed in to a demo can be taken there.')
+      return { url: at }
+    }),
+  )
   return router
 }

@@ -2,19 +2,18 @@ import type { Request, Router } from 'express'
 import { Problem } from '../core/problem.ts'
 import type { Person } from '../core/types.ts'
 import type { PeopleFilter } from '../pipeline/gateway.ts'
-import { flag, name, outcome, readFields, reason, reasonIfAny } from './fields.ts'
-import type { Field } from './fields.ts'
-import { mustBeReady, newRouter, pathValue } from './frame.ts'
+import { flag, name, outcome, reason, reasonIfAny } from './fields.ts'
+import type { Field, readFields } from './fields.ts'
+import { newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
 import { assertionIfAny } from './passkey-fields.ts'
 import { decimalOf, integerOf, readQuery, statusOf, timeOf } from './query.ts'
-import { BODY_LIMITS, readJsonBody } from './read-body.ts'
+import { saidBy } from './said-by.ts'
 import { personAt } from './who.ts'
 
 /** The people's door, by a bearer JWT of a people issuer or the cookie of a sign-in. Rights, and the entry of every refused click, are the pipeline's. */
 export function peopleRoutes(parts: DoorParts, route: Route): Router {
-  const { gateway, body: limits = BODY_LIMITS } = parts
-  const { people } = gateway
+  const { people } = parts.gateway
   const router = newRouter()
 
   const looks = (path: string, answer: (person: Person, request: Request) => Promise<object>) =>
@@ -25,6 +24,7 @@ export function peopleRoutes(parts: DoorParts, route: Route): Router {
         return { status: 200, body: await answer(person, request) }
       }),
     )
+  const said = saidBy(parts, route)
   const decides = <Fields extends { readonly [name: string]: Field<unknown> }>(
     method: 'post' | 'put',
     path: string,
@@ -33,13 +33,7 @@ export function peopleRoutes(parts: DoorParts, route: Route): Router {
   ) =>
     router[method](
       path,
-      route(async (request) => {
-        const person = await personAt(request, parts)
-        readQuery(request, [])
-        mustBeReady(gateway)
-        const values = readFields(await readJsonBody(request, limits), fields)
-        return { status: 200, body: await answer(person, pathValue(request, 'id'), values) }
-      }),
+      said(fields, ({ person, request, values }) => answer(person, pathValue(request, 'id'), values)),
     )
 
   looks('/admin/v1/calls', (person, request) => people.calls(person, callFilter(request)))
@@ -97,13 +91,7 @@ export function peopleRoutes(parts: DoorParts, route: Route): Router {
   // No id in its path.
   router.post(
     '/admin/v1/restore',
-    route(async (request) => {
-      const person = await personAt(request, parts)
-      readQuery(request, [])
-      mustBeReady(gateway)
-      const said = readFields(await readJsonBody(request, limits), { reason })
-      return { status: 200, body: await people.acceptRestore(person, said.reason) }
-    }),
+    said({ reason }, ({ person, values }) => people.acceptRestore(person, values.reason)),
   )
   looks('/admin/v1/policy', (person, request) => {
     readQuery(request, [])

@@ -1,8 +1,9 @@
-import type { Call, CallState, CallStatus } from '../core/types.ts'
+import type { Call } from '../core/types.ts'
 import type { CallFilter, Sought } from '../store/store.ts'
 import type { PeopleFilter } from './gateway.ts'
 import type { House } from './house.ts'
 import { matcher } from './matches.ts'
+import { statesOf } from './reply.ts'
 
 /** A page that finds less than it may hold is given out after this long; its cursor goes on where it stopped. */
 const PATIENCE_MS = 120
@@ -90,23 +91,4 @@ function askedOf(filter: PeopleFilter): CallFilter & Sought {
 function outwards(decimal: string, direction: 1 | -1): number {
   const number = Number(decimal)
   return number + direction * (Math.abs(number) * 1e-9 + 1e-9)
-}
-
-const STATES: { readonly [status in CallStatus]: readonly CallState[] } = {
-  held: ['held'],
-  running: ['intent', 'executing'],
-  unknown: ['unknown'],
-  needs_human: ['needs_human'],
-  done: ['done'],
-  refused: ['refused'],
-  denied: ['denied'],
-  rejected: ['rejected'],
-  expired: ['expired'],
-  cancelled: ['cancelled'],
-  not_sent: ['not_sent'],
-}
-
-/** @returns the stored states that the outside calls this status. */
-export function statesOf(status: CallStatus): readonly CallState[] {
-  return STATES[status]
 }

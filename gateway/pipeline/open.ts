@@ -8,13 +8,13 @@ import type { House } from './house.ts'
 import { newId } from './ids.ts'
 import { told } from './join.ts'
 import { passkeyGateway } from './passkeys.ts'
-import { everyCall, statesOf } from './list.ts'
+import { everyCall } from './list.ts'
 import { peopleGateway } from './people.ts'
 import { endSessionsWithoutRole, recover } from './recover.ts'
 import { refusedRequests } from './refused-requests.ts'
 import { waited } from './wait.ts'
 import { watch } from './watch.ts'
-import { replyFor } from './reply.ts'
+import { replyFor, statesOf } from './reply.ts'
 
 /** Opens the corridor: takes up what nobody sees to, then and ever after, and answers to doors. */
 export async function openGateway(

@@ -49,8 +49,6 @@ export interface PasskeyView {
 
 export function passkeyGateway(house: House): PasskeyGateway {
   const { ceremonies, store } = house
-  const handleOf = (person: Person): string =>
-    Buffer.from(store.fingerprint(`passkey ${person.id}`), 'hex').toString('base64url')
   const place = (): PasskeyPlace => {
     const at = ceremonies.place()
     if (at === null) throw new Problem('not_eligible', NOWHERE)
@@ -95,7 +93,12 @@ export function passkeyGateway(house: House): PasskeyGateway {
     },
     async creation(person, browsing) {
       const here = await lately(person, browsing, 'register a passkey')
-      return ceremonies.creation(person, handleOf(person), await usable(person), await challenge(here, 'register'))
+      return ceremonies.creation(
+        person,
+        handleOf(house, person),
+        await usable(person),
+        await challenge(here, 'register'),
+      )
     },
     async register(person, browsing, name, attestation) {
       const what = 'register a passkey'
@@ -192,11 +195,15 @@ async function signedBy(
   if (house.ceremonies.place() === null) return { ok: false, why: 'nobody can use one here' }
   const passkey = passkeys.find(({ credential }) => credential === assertion.id)
   if (passkey === undefined) return { ok: false, why: 'it is no passkey of yours' }
-  const handle = Buffer.from(house.store.fingerprint(`passkey ${person.id}`), 'hex').toString('base64url')
-  const checked = await house.ceremonies.check(assertion, passkey, challenge, handle)
+  const checked = await house.ceremonies.check(assertion, passkey, challenge, handleOf(house, person))
   if (!checked.ok) return checked
   const { counter, text } = checked
   return { ok: true, text, word: { passkey: passkey.id, added_at: passkey.added_at, counter } }
+}
+
+/** 32 bytes that stand for a person at their authenticators, and tell nobody who they are. */
+function handleOf({ store }: House, person: Person): string {
+  return Buffer.from(store.fingerprint(`passkey ${person.id}`), 'hex').toString('base64url')
 }
 
 /** What somebody does whose yes lacks a passkey's signature. */

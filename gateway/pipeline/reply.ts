@@ -12,6 +12,11 @@ export function statusOf(state: CallState): CallStatus {
   return state === 'intent' || state === 'executing' ? 'running' : state
 }
 
+/** @returns the stored states that the outside calls this status. */
+export function statesOf(status: CallStatus): readonly CallState[] {
+  return status === 'running' ? ['intent', 'executing'] : [status]
+}
+
 /** Nothing further happens by itself and no answer will change. */
 export function isSettled(call: Call): boolean {
   const open: readonly CallState[] = ['held', 'intent', 'executing', 'unknown', 'needs_human']

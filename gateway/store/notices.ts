@@ -1,5 +1,6 @@
 import type { Notice, Wait } from '../core/notice.ts'
 import type { Call } from '../core/types.ts'
+import { callsByIds, OPEN, parseCall } from './calls.ts'
 import { insert, select } from './db.ts'
 import type { Db } from './db.ts'
 
@@ -37,7 +38,7 @@ export async function waitsSince(
     [from],
   )
   const last = new Map(entries.map(({ call, at }) => [call, at]))
-  const calls = (await select<Row>(db, 'SELECT data FROM calls WHERE id IN', [...last.keys()])).map(callIn)
+  const calls = await callsByIds(db, [...last.keys()])
   const found = calls.map((call) => ({ call, at: last.get(call.id) ?? call.updated_at }))
   return { found, next: (entries.at(-1)?.idx ?? from - 1) + 1 }
 }
@@ -45,11 +46,10 @@ export async function waitsSince(
 /** Calls that wait for people now, after this one, oldest first. */
 export async function waitingCalls(db: Db, after: string): Promise<Call[]> {
   const rows = await db.all<Row>(
-    `SELECT data FROM calls WHERE state IN ('held', 'intent', 'executing', 'unknown', 'needs_human')
-      AND state IN ('held', 'needs_human') AND id > $1 ORDER BY id LIMIT ${LOOKED_AT_MAX}`,
+    `SELECT data FROM calls WHERE ${OPEN} AND state IN ('held', 'needs_human') AND id > $1 ORDER BY id LIMIT ${LOOKED_AT_MAX}`,
     [after],
   )
-  return rows.map(callIn)
+  return rows.map(parseCall)
 }
 
 /** Calls with an open wait that are in its state no longer. */
@@ -147,8 +147,4 @@ function waitIn({ data }: Row): Wait {
 
 function noticeIn({ data }: Row): Notice {
   return JSON.parse(data) as Notice
-}
-
-function callIn({ data }: Row): Call {
-  return JSON.parse(data) as Call
 }

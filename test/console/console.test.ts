@@ -120,6 +120,22 @@ describe('the console, in a real browser', function () {
     assert.equal(pay.effects.length, 1)
   })
 
+  it('says that a search is not over where one look found nothing, and looks further', async () => {
+    const page = await people.page('dana')
+    const asked: string[] = []
+    await page.route(/\/admin\/v1\/calls\?.*q=rare/, (request) => {
+      asked.push(new URL(request.request().url()).searchParams.get('cursor') ?? '')
+      return asked.at(-1) === ''
+        ? request.fulfill({ json: { calls: [], cursor: 'call_5' } })
+        : request.fulfill({ json: { calls: [], cursor: null } })
+    })
+    await page.goto(`${gate.running.adminUrl}/console/calls?q=rare`)
+    await page.getByText('None so far.').waitFor()
+    await page.getByRole('link', { name: 'Look further' }).click()
+    await page.getByText('No calls match.').waitFor()
+    assert.equal(asked.at(-1), 'call_5')
+  })
+
   it('shows one call whole: each step, who handed it on, and a proof that holds elsewhere', async () => {
     const { calls } = (await gate.admin('dana', 'GET', '/admin/v1/calls?q=ch_read')).body
     const call = calls[0].call as string

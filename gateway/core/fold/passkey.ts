@@ -14,6 +14,7 @@ import { freshUntil } from '../visit.ts'
 import type { Visit } from '../visit.ts'
 import { write } from '../working.ts'
 import type { Working } from '../working.ts'
+import { putVisit } from './visit.ts'
 
 /** A person registers a passkey of their own, lately signed in. Whoever has only their cookie does not get this far. */
 export function passkeyIsAdded(working: Working, operation: AddPasskey): PasskeyAdded {
@@ -22,7 +23,7 @@ export function passkeyIsAdded(working: Working, operation: AddPasskey): Passkey
   if (visit === undefined) return { kind: 'no_visit' }
   if (!isFresh(working, visit)) return { kind: 'not_fresh' }
   if (!answers(working, visit, 'register', operation.challenge)) return { kind: 'no_challenge' }
-  putVisit(working, withoutChallenge(visit))
+  putVisit(working, visit.id, withoutChallenge(visit))
   const { passkey: draft } = operation
   if (working.passkeys.has(draft.id)) return { kind: 'known' }
   const theirs = [...working.passkeys.values()].filter(({ person }) => person === draft.person)
@@ -66,7 +67,7 @@ export function visitIsConfirmed(working: Working, operation: ConfirmVisit): Vis
   const { word } = operation
   if (wordProblem(working, word, operation.person) !== null) return { kind: 'refused' }
   passkeyIsUsed(working, word)
-  putVisit(working, { ...withoutChallenge(visit), confirmed_at: working.now })
+  putVisit(working, visit.id, { ...withoutChallenge(visit), confirmed_at: working.now })
   return { kind: 'confirmed' }
 }
 
@@ -100,9 +101,4 @@ function put(working: Working, id: string, passkey: Passkey | null): void {
   if (passkey === null) working.passkeys.delete(id)
   else working.passkeys.set(id, passkey)
   working.changed.passkeys.add(id)
-}
-
-function putVisit(working: Working, visit: Visit): void {
-  working.visits.set(visit.id, visit)
-  working.changed.visits.add(visit.id)
 }

@@ -95,7 +95,7 @@ export function consentIsTaken(working: Working, consent: Consent, session: stri
   putConsent(working, { ...consent, state: 'taken', session, given_by: null })
 }
 
-function putVisit(working: Working, id: string, visit: Visit | null): void {
+export function putVisit(working: Working, id: string, visit: Visit | null): void {
   if (visit === null) working.visits.delete(id)
   else working.visits.set(id, visit)
   working.changed.visits.add(id)
