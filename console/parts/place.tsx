@@ -26,7 +26,12 @@ export function Elsewhere({ list: { at } }: { readonly list: PasskeyList }) {
     <>
       {going.error !== null && <Failure of={going.error} />}
       <Text size="sm">Passkeys are bound to a name, and this page is at an address.</Text>
-      <Button variant="default" disabled={going.isPending} onClick={() => going.mutate(at.url)}>
+      <Button
+        variant="default"
+        style={{ alignSelf: 'flex-start' }}
+        disabled={going.isPending}
+        onClick={() => going.mutate(at.url)}
+      >
         Go on at {at.url}
       </Button>
     </>

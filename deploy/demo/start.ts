@@ -91,7 +91,7 @@ keystay ${VERSION}  DEMO: loopback only, sandbox backends, keys made for this ru
  ok  secrets    age file: stripe/restricted_key, orders/write_key          no agent will ever see them
  ok  sandbox    payments ${host(payments)}, orders ${host(orders)}   (stateful, idempotent, fail on demand)
  ok  ledger     new, checkpoint ${running.ledger.size}, key ${vkey.split('+', 2).join('+')}…
-     agents     ${running.agentUrl}/v1${running.stripeUrl === undefined ? '' : `\n     stripe     ${running.stripeUrl}   (for the official SDK: docs/stripe.md)`}
+     agents     ${running.agentUrl}/v1     MCP ${running.agentUrl}/mcp${running.stripeUrl === undefined ? '' : `\n     stripe     ${running.stripeUrl}   (for the official SDK: docs/stripe.md)`}
 ${linksLine(running)}     approve    npx keystay approvals list --as dana
      next       in a second terminal: npm run agent
 `)

@@ -40,7 +40,7 @@ describe('the first run', () => {
         ' ok  secrets    age file: stripe/restricted_key, orders/write_key          no agent will ever see them',
         ` ok  sandbox    payments ${host('KEYSTAY_DEMO_PAYMENTS_URL')}, orders ${orders}   (stateful, idempotent, fail on demand)`,
         ' ok  ledger     new, checkpoint 4, key keystay.demo+3f2a…',
-        `     agents     ${demo.env['KEYSTAY_URL']}/v1`,
+        `     agents     ${demo.env['KEYSTAY_URL']}/v1     MCP ${demo.env['KEYSTAY_URL']}/mcp`,
         `     stripe     http://${demo.env['KEYSTAY_STRIPE_LISTEN']}   (for the official SDK: docs/stripe.md)`,
         `     console    ${demo.env['KEYSTAY_ADMIN_URL']}/in/7QK2-M9  Dana, finance   …/in/7QK2-M9  Omar, finance   …/in/7QK2-M9  Sam, security   (each works once)`,
         '     approve    npx keystay approvals list --as dana',
