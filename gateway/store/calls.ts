@@ -86,7 +86,7 @@ export async function openCallsOfLineages(db: Db, sessions: readonly string[]): 
   const found: CallRow[] = []
   for (const session of new Set(sessions)) {
     const lineage = 'SELECT id FROM sessions WHERE lineage = (SELECT lineage FROM sessions WHERE id = $1)'
-    const text = `SELECT data FROM calls WHERE session IN (${lineage}) AND state IN ('held', 'intent')`
+    const text = `SELECT data FROM calls WHERE ${OPEN} AND state IN ('held', 'intent') AND ${ITS_SESSION} IN (${lineage})`
     found.push(...(await db.all<CallRow>(text, [session])))
   }
   return found.map(parseCall)
@@ -113,6 +113,12 @@ export const OPEN_STATES: ReadonlySet<Call['state']> = new Set([
  * else reads every call that ever was: some of these are asked twice a second, on the thread that answers.
  */
 export const OPEN = `state IN (${[...OPEN_STATES].map((state) => `'${state}'`).join(', ')})`
+
+/**
+ * The session of an open call, and of no other: by the index of sessions, all that a session ever asked for would be read,
+ * on the thread that writes.
+ */
+export const ITS_SESSION = `(calls.session || '')`
 
 /** Calls that a process which died may have left, and holds; needs_human waits for people, not for recovery. */
 export async function unfinishedCalls(db: Db): Promise<Call[]> {

@@ -1,4 +1,5 @@
 import type { SessionRow } from '../core/operations.ts'
+import { ITS_SESSION, OPEN } from './calls.ts'
 import { insert, select } from './db.ts'
 import type { Db, Param } from './db.ts'
 
@@ -38,12 +39,11 @@ export async function sessionsOfLineages(db: Db, ids: readonly string[]): Promis
   const found: Row[] = []
   for (const id of new Set(ids)) {
     const lineage = '(SELECT lineage FROM sessions WHERE id = $1)'
-    const open = `SELECT 1 FROM calls WHERE calls.session = sessions.id
-                   AND calls.state IN ('held', 'intent', 'executing', 'unknown', 'needs_human')`
+    const open = `SELECT ${ITS_SESSION} FROM calls WHERE ${OPEN}`
     const last = `renewed_by IS NULL AND (id = lineage
                    OR id IN (SELECT renewed_by FROM sessions WHERE lineage = ${lineage}))`
     const text = `SELECT data FROM sessions WHERE lineage = ${lineage}
-                   AND (ended_at IS NULL OR EXISTS (${open}) OR (${last}))`
+                   AND (ended_at IS NULL OR id IN (${open}) OR (${last}))`
     found.push(...(await db.all<Row>(text, [id])))
   }
   return found.map(parse)
