@@ -128,7 +128,9 @@ describe('keystay types', function () {
     )
     const gate = await house(where)
     // Beside the packages, so that the compiler finds them as an agent's would.
-    folder = await mkdtemp(join(ROOT, 'node_modules/.cache/types-'))
+    const cache = join(ROOT, 'node_modules/.cache')
+    await mkdir(cache, { recursive: true })
+    folder = await mkdtemp(join(cache, 'types-'))
     args = [
       'types',
       '--role',

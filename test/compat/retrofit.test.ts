@@ -70,7 +70,9 @@ describe('an agent that had a key of Stripe’s', function () {
     assert.deepEqual([large?.['type'], large?.['code']], ['StripePermissionError', 'denied'])
     assert.match(large?.['message'] ?? '', /grants\.pay\.refund\.max: never more than 200\.00 USD at once/)
     assert.notEqual(again?.['id'], small?.['id'])
-    assert.deepEqual(Object.keys(env ?? {}).sort(), ['KST'])
+    // Node hands on by itself that coverage is measured.
+    const given = Object.keys(env ?? {}).filter((name) => name !== 'NODE_V8_COVERAGE')
+    assert.deepEqual(given, ['KST'])
     assert.ok(!stdout.includes(BACKEND_KEY) && !stdout.includes('sk_test'))
 
     const refunds = await stripe.refunds.list({ charge, limit: 10 })

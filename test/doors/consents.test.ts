@@ -60,7 +60,7 @@ describe('programs that a person lets act as them', function () {
   const lastDenied = () => entries('session.denied').at(-1) ?? assert.fail('nothing was denied')
   /** As the test wants it, in the store itself: time that passed, for one. */
   const change = (sql: string, ...params: (string | number)[]): void => {
-    const db = new DatabaseSync(join(where.dir, 'keystay.db'))
+    const db = new DatabaseSync(join(where.dir, 'keystay.db'), { timeout: 5000 })
     db.prepare(sql).run(...params)
     db.close()
   }

@@ -229,12 +229,12 @@ describe('people sign in with a browser', function () {
         .update(dana.cookies.get('keystay-person') ?? '')
         .digest('hex')
       const visit = (): { seen_at: number } => {
-        const db = new DatabaseSync(join(where.dir, 'keystay.db'))
+        const db = new DatabaseSync(join(where.dir, 'keystay.db'), { timeout: 5000 })
         const row = db.prepare('SELECT data FROM visits WHERE id = ?').get(id) as { data: string }
         db.close()
         return JSON.parse(row.data)
       }
-      const db = new DatabaseSync(join(where.dir, 'keystay.db'))
+      const db = new DatabaseSync(join(where.dir, 'keystay.db'), { timeout: 5000 })
       const path = `$.${member}`
       db.prepare('UPDATE visits SET data = json_set(data, ?, json_extract(data, ?) - ?) WHERE id = ?').run(
         path,

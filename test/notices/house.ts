@@ -101,7 +101,7 @@ export async function until<T>(what: string, look: () => T | Promise<T>): Promis
 
 /** As if the time of what waits had come: of a call's notices of this kind, or of its hold. */
 export function itIsTime(dir: string, call: string, kind: string | null): void {
-  const database = new DatabaseSync(join(dir, 'keystay.db'))
+  const database = new DatabaseSync(join(dir, 'keystay.db'), { timeout: 5000 })
   try {
     database.exec('PRAGMA busy_timeout = 5000')
     const sql =

@@ -15,7 +15,7 @@ export async function asksPasskeys(policies: string): Promise<void> {
 
 /** This member of every row is so much longer ago. */
 export function aged(dir: string, table: 'passkeys' | 'visits', member: string, by_ms: number): void {
-  const database = new DatabaseSync(join(dir, 'keystay.db'))
+  const database = new DatabaseSync(join(dir, 'keystay.db'), { timeout: 5000 })
   const value = `json_extract(data, '$.${member}')`
   database.exec('PRAGMA busy_timeout = 5000')
   database.exec(
