@@ -1,8 +1,9 @@
-import { readFile, readdir, stat } from 'node:fs/promises'
+import type { BigIntStats } from 'node:fs'
+import { lstat, readFile, readdir, stat } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { adapters } from '../adapters/index.ts'
-import { compile, compileSteps, referencedFiles } from './core/compile.ts'
+import { compile, compileSteps, isYaml, referencedFiles } from './core/compile.ts'
 import type { AdapterSchemas } from './core/compile.ts'
 import type { Finding, Policy, PolicyText } from './core/types.ts'
 
@@ -56,10 +57,12 @@ function schemas(): AdapterSchemas {
 
 /** @throws Error naming the path when the directory cannot be read, or holds no policy. */
 export async function readPolicy(dir: string): Promise<PolicyTexts> {
-  const paths = (await filesOf(dir)).map(({ path }) => path).filter((path) => path.endsWith('.yaml'))
+  const paths = (await filesOf(dir)).map(({ path }) => path).filter(isYaml)
   if (paths.length === 0)
     throw new Error(`There is no *.yaml in ${resolve(dir)}. Give --policies the directory of your policy.`)
-  const texts = await Promise.all(paths.map(async (path) => ({ path, text: await readBounded(join(dir, path)) })))
+  const texts = await Promise.all(
+    paths.map(async (path) => ({ path, text: await readBounded(join(dir, path), false) })),
+  )
   const files = new Map<string, string>()
   for (const path of referencedFiles(texts)) {
     const text = await readReferenced(dir, path)
@@ -88,9 +91,8 @@ async function filesOf(dir: string): Promise<Found[]> {
   const walk = async (below: string, depth: number): Promise<void> => {
     const names = (await readdir(join(dir, below))).filter((name) => !name.startsWith('.') && name !== 'node_modules')
     const paths = names.map((name) => (below === '' ? name : `${below}/${name}`))
-    // Gone again since the listing, or a link to nothing: not there. One after the other, each would wait for its turn
-    // beside the calls.
-    const all = await Promise.all(paths.map((path) => stat(join(dir, path), { bigint: true }).catch(() => null)))
+    // One after the other, each would wait for its turn beside the calls.
+    const all = await Promise.all(paths.map((path) => statOf(join(dir, path), path)))
     for (const [index, path] of paths.entries()) {
       const stats = all[index]
       if (stats?.isDirectory() === true && depth < DEPTH_MAX) await walk(path, depth + 1)
@@ -106,19 +108,24 @@ async function filesOf(dir: string): Promise<Found[]> {
   return found.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-async function readBounded(path: string): Promise<string> {
+/** null: gone again since the listing. A guardrail behind a link to nothing must not be as if nobody had written it. */
+async function statOf(full: string, path: string): Promise<BigIntStats | null> {
+  const found = await stat(full, { bigint: true }).catch(() => null)
+  if (found === null && isYaml(path) && (await lstat(full).catch(() => null))?.isSymbolicLink() === true)
+    throw new Error(`${path} is a link to nothing`)
+  return found
+}
+
+/** `fatal: false`: what is not UTF-8 is U+FFFD in the text, which the reader of policies refuses at its place. */
+async function readBounded(path: string, fatal: boolean): Promise<string> {
   const bytes = await readFile(path)
   if (bytes.length > FILE_BYTES_MAX) throw new Error(`${path} is larger than ${FILE_BYTES_MAX} bytes.`)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new Error(`${path} is not UTF-8.`)
-  }
+  return new TextDecoder('utf-8', { fatal }).decode(bytes)
 }
 
 /** null: not there; compile says so at the line that names it. A policy may name files of its own directory only. */
 async function readReferenced(dir: string, path: string): Promise<string | null> {
   const full = resolve(dir, path)
   if (!full.startsWith(resolve(dir) + sep)) return null
-  return readBounded(full).catch(() => null)
+  return readBounded(full, true).catch(() => null)
 }

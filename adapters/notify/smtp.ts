@@ -1,6 +1,5 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { createTransport } from 'nodemailer'
 import type { Channel, Message } from '../../gateway/core/notice.ts'
 import { isLoopback } from '../../gateway/core/policy/backends.ts'
 import { SecretUnavailable } from '../adapter.ts'
@@ -34,6 +33,8 @@ export function smtp(channel: Channel, parts: CourierParts): Courier {
       let socket: Socket | undefined
       try {
         shown = await password()
+        // Few send mail: the others start faster without it.
+        const { createTransport } = await import('nodemailer')
         const stream = await connected(host, port, channel, parts, signal)
         socket = stream
         const transport = createTransport({

@@ -78,6 +78,7 @@ function sql(words: readonly string[], description: string): JsonSchema {
     pattern: `^${BLANK}(${first})\\s`,
     'x-says': `one SQL statement that begins with ${words.join(', ')}`,
     'x-template': 'none',
+    'x-places': 'params',
     description,
   }
 }

@@ -72,11 +72,15 @@ export function refusal(status: number, body: unknown): Failure {
   const sentence =
     said.detail ?? said.title ?? said.error_description ?? said.error ?? `The gateway answered ${status}.`
   const code = said.code ?? said.error
-  return new Failure(exitOf(status), `${visible(sentence)}${code ? ` (${visible(code)})` : ''}`, { problem: body })
+  return new Failure(exitOf(status, said.error), `${visible(sentence)}${code ? ` (${visible(code)})` : ''}`, {
+    problem: body,
+  })
 }
 
-function exitOf(status: number): Exit {
-  return status === 401 || status === 403 || status === 429 ? EXIT.denied : EXIT.check_failed
+/** @param error of RFC 6749: who is given no session is told so with 400, whatever the reason. */
+function exitOf(status: number, error: string | undefined): Exit {
+  const refused = status === 400 && error !== undefined && error !== 'expired_token'
+  return refused || status === 401 || status === 403 || status === 429 ? EXIT.denied : EXIT.check_failed
 }
 
 export function addressOf(base: string, path: string): URL {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { ask, refusal } from './ask.ts'
 import { EXIT, Failure } from './exit.ts'
-import { issuerToken, type IssuerOptions } from './issuer-login.ts'
+import type { IssuerOptions } from './issuer-login.ts'
 import { claimsOf, forgetToken, keepToken } from './kept-token.ts'
 import { adminOptions, personOptions } from './options.ts'
 import { clock, printJson, screen } from './print.ts'
@@ -26,7 +26,8 @@ async function enter(options: Options): Promise<void> {
   if (options.link) return printLink(options)
   // A sign-in that is kept already must not renew itself out of nothing.
   const brings = options.as || options.tokenFile || process.env['KEYSTAY_PERSON_TOKEN']
-  const token = await (brings ? personToken(options, false) : issuerToken(options))
+  const atIssuer = async (): Promise<string> => (await import('./issuer-login.ts')).issuerToken(options)
+  const token = await (brings ? personToken(options, false) : atIssuer())
   const claims = claimsOf(token)
   if (claims === null) throw new Failure(EXIT.usage, 'The token is not a JWT with exp and sub.')
   if (Date.parse(claims.expires_at) <= Date.now())

@@ -2,7 +2,6 @@ import type { Command } from 'commander'
 import type { SessionView } from '../pipeline/gateway.ts'
 import { askFor } from './ask.ts'
 import { EXIT, Failure } from './exit.ts'
-import { startLoopback } from './loopback.ts'
 import { personOptions, workloadOptions } from './options.ts'
 import { clock, duration, printJson, printTable, screen } from './print.ts'
 import {
@@ -49,6 +48,8 @@ async function start(options: StartOptions): Promise<void> {
   const stop = stopped()
   const open = await openSession(options)
   if (options.printToken) return printToken(open, options)
+  // Other verbs need no server, and start faster without one.
+  const { startLoopback } = await import('./loopback.ts')
   const loopback = await startLoopback({ gateway: options.url, token: open.token }).catch(async (error: unknown) => {
     await endSession(options.url, open.token)
     throw error

@@ -25,12 +25,12 @@ export interface Use {
 
 /**
  * The decision over a weighed plan: integer arithmetic and set membership only. Every line is judged; a deny lists them
- * all in file order, lines that use decided after those that it did not.
+ * all in file order.
  */
 export function admit(plan: Plan, use: Use): Decision {
   const spent = plan.want.filter((want) => !want.report && exceeds(want, use))
   if (plan.deny.length > 0 || spent.length > 0) {
-    const because: Because[] = [...plan.deny, ...spent.map(spentLine)]
+    const because = together(plan.deny, spent)
     const code = plan.deny.length === 0 && spent.every((want) => want.kind !== 'budget') ? 'rate_limited' : 'denied'
     return { verdict: 'deny', code, because, retry_at: plan.deny.length > 0 ? null : retryAt(spent, use) }
   }
@@ -49,6 +49,18 @@ export function admit(plan: Plan, use: Use): Decision {
   }
   const expires_ms = Math.min(...applying.map((line) => line.expires_ms))
   return { verdict: 'hold', reserve: once([...reserve, plan.holds]), need, expires_ms }
+}
+
+/** What was decided without use, and what use decided, as they stand in the file. */
+function together(deny: readonly Because[], spent: readonly Want[]): Because[] {
+  const left = new Set(spent)
+  const because: Because[] = []
+  for (const { after = [], ...line } of deny) {
+    const before = [...left].filter((want) => after.includes(want.because))
+    for (const want of before) left.delete(want)
+    because.push(...before.map(spentLine), line)
+  }
+  return [...because, ...[...left].map(spentLine)]
 }
 
 /** Lines in report mode that would have refused, or asked people. */

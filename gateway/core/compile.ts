@@ -204,8 +204,8 @@ function* eachStep<From, To>(
   return all
 }
 
-function isYaml(path: string): boolean {
-  return path.endsWith('.yaml')
+export function isYaml(path: string): boolean {
+  return /\.ya?ml$/i.test(path)
 }
 
 function byPath(a: { readonly path: string }, b: { readonly path: string }): number {

@@ -133,9 +133,16 @@ function refuseForm(text: string): Refusal {
 
 function refuseNumber(number: string, unit: string): Refusal {
   const message = `"${number}" is not an amount`
+  const digits = digitsOf(unit)
+  // A comma before two digits is a point: without it 200,00 would become a hundred times as much.
+  const [, whole, cents] = /^((?:0|[1-9][0-9.]*)),([0-9]{2})$/.exec(number) ?? []
+  if (whole !== undefined && digits === 2)
+    return { ok: false, message, hint: `write ${whole.replaceAll('.', '')}.${cents} ${unit}: with a point` }
   const plain = number.replaceAll(/[,_']/g, '')
-  if (plain !== number && /^[1-9][0-9]*(\.[0-9]+)?$/.test(plain)) {
-    return { ok: false, message, hint: `write ${plain} ${unit}: without separators` }
+  // Where a currency has three digits, 1,000 may be either: nothing is proposed.
+  if (/^[1-9][0-9]{0,2}([,_'][0-9]{3})+(\.[0-9]+)?$/.test(number) && (digits !== 3 || number.includes('.'))) {
+    const said = digits === null ? '' : spelling(plain, digits, unit)
+    return { ok: false, message, hint: `${said || `write ${plain} ${unit}: `}without separators` }
   }
   if (/^[-+]/.test(number)) return { ok: false, message, hint: 'an amount has no sign' }
   if (/^[0-9.]+e[-+0-9]+$/i.test(number))

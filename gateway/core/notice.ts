@@ -83,6 +83,8 @@ export interface Notice {
   readonly tries_before: number
   /** The process that tries it now. */
   readonly owner: string | null
+  /** Whoever claimed it before said nothing of it: it may have come, whatever the next try says. */
+  readonly unsure?: true
   /** What the last try came to, in our words. */
   readonly said: string | null
   readonly about: About

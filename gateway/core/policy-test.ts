@@ -152,5 +152,8 @@ function amountOf(use: ReadonlyMap<string, Amounts>, because: string, unit: stri
 }
 
 function approvalsOf({ approved_by, now }: PolicyCase): Parameters<typeof admit>[1]['approvals'] {
-  return approved_by.map(({ person, groups }) => ({ person, name: person, groups, at: now, card: '' }))
+  const signed = { passkey: { credential: 'by the table', digest: 'by the table' } }
+  return approved_by.map(({ person, groups, passkey }) => {
+    return { person, name: person, groups, at: now, card: '', ...(passkey ? signed : {}) }
+  })
 }

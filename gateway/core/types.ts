@@ -311,6 +311,8 @@ export interface Grant {
   /** Policy refusals and dry runs per rolling hour and principal. */
   readonly attempts: number
   readonly holds_max: number
+  /** Its lines as `because` cites them, in file order; those that are inherited after its own. */
+  readonly order: readonly string[]
 }
 
 export interface IssueRule {
@@ -453,6 +455,8 @@ export interface Because {
   readonly message: string
   /** An expression errored; an error denies. */
   readonly error?: true
+  /** In a plan: lines that stand before this one in the file and that only use will decide. */
+  readonly after?: readonly string[]
 }
 
 /** An approval line that applies, or applies if `when` holds once use is known. */

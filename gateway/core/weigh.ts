@@ -112,7 +112,7 @@ export function weigh(policy: Policy, question: Question, weighing: Weighing): P
     request: rendered.ok ? rendered.value : null,
     want,
     need,
-    deny,
+    deny: inFileOrder(deny, want, grant.order),
     reported,
     attempts: attemptsWant(grant, question, weighing),
     holds: holdsWant(grant, question, weighing),
@@ -120,6 +120,20 @@ export function weigh(policy: Policy, question: Question, weighing: Weighing): P
     ...(action.route === undefined ? {} : { streamed: true }),
     barred: barredFrom(role, question),
   }
+}
+
+/** Guardrails and the cost come before the lines of the grant, the request after them. */
+function inFileOrder(deny: readonly Because[], want: readonly Want[], order: readonly string[]): Because[] {
+  const position = (because: string): number => {
+    const found = order.indexOf(because)
+    return found < 0 && /^actions\..*\.request$/.test(because) ? order.length : found
+  }
+  return deny
+    .toSorted((a, b) => position(a.because) - position(b.because))
+    .map((line) => {
+      const before = want.filter(({ because }) => position(because) < position(line.because))
+      return before.length === 0 ? line : { ...line, after: before.map(({ because }) => because) }
+    })
 }
 
 /** Limits that a role's grant has whatever the facts: what `limits` shows before a call, and what may refuse before a fetch. */

@@ -3,7 +3,7 @@ import { Problem } from '../core/problem.ts'
 import type { NoticesGateway } from '../pipeline/notices/people.ts'
 import { newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
-import { integerOf, readQuery } from './query.ts'
+import { cursorOf, integerOf, readQuery } from './query.ts'
 import { saidBy } from './said-by.ts'
 import { personAt } from './who.ts'
 
@@ -21,6 +21,7 @@ export function noticeRoutes(parts: DoorParts, notices: NoticesGateway, route: R
       if (status !== undefined && state === undefined)
         throw new Problem('malformed', `status is one of: ${STATES.join(', ')}.`)
       const most = integerOf('limit', limit, 500)
+      cursorOf('msg', cursor)
       const filter = {
         ...(state === undefined ? {} : { status: state }),
         ...(cursor === undefined ? {} : { cursor }),

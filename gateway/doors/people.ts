@@ -7,7 +7,7 @@ import type { Field, readFields } from './fields.ts'
 import { newRouter, pathValue } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
 import { assertionIfAny } from './passkey-fields.ts'
-import { decimalOf, integerOf, readQuery, statusOf, timeOf } from './query.ts'
+import { cursorOf, decimalOf, integerOf, readQuery, statusOf, timeOf } from './query.ts'
 import { saidBy } from './said-by.ts'
 import { personAt } from './who.ts'
 
@@ -60,10 +60,11 @@ export function peopleRoutes(parts: DoorParts, route: Route): Router {
     if (live !== undefined && live !== 'true' && live !== 'false')
       throw new Problem('malformed', 'live is true or false.')
     const most = integerOf('limit', limit, 500)
+    const before = cursorOf('ses', cursor)
     const sessions = await people.sessions(person, {
       ...rest,
       ...(live === undefined ? {} : { live: live === 'true' }),
-      ...(cursor === undefined ? {} : { before: cursor }),
+      ...(before === undefined ? {} : { before }),
       ...(most === undefined ? {} : { limit: most }),
     })
     // A page that is full may be the last one; the next is empty then.
@@ -104,7 +105,7 @@ export function peopleRoutes(parts: DoorParts, route: Route): Router {
 export function callFilter(request: Request, paged = true): PeopleFilter {
   const texts = ['role', 'action', 'session', 'person', 'because', 'evidence', 'q'] as const
   const pages = paged ? (['cursor', 'limit'] as const) : []
-  const { status, since, until, min, max, limit, ...rest } = readQuery(request, [
+  const { status, since, until, min, max, cursor, limit, ...rest } = readQuery(request, [
     ...texts,
     ...(['status', 'since', 'until', 'min', 'max'] as const),
     ...pages,
@@ -116,6 +117,7 @@ export function callFilter(request: Request, paged = true): PeopleFilter {
     until: timeOf('until', until),
     min: decimalOf('min', min),
     max: decimalOf('max', max),
+    cursor: cursorOf('call', cursor),
     limit: integerOf('limit', limit, 500),
   }
   return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined))

@@ -49,6 +49,13 @@ export function integerOf(name: string, text: string | undefined, max: number): 
   return Number(text)
 }
 
+/** The id that a page ended with: any other text would stand somewhere in their order, and show half a list as the whole. */
+export function cursorOf(prefix: string, text: string | undefined): string | undefined {
+  if (text !== undefined && (!text.startsWith(`${prefix}_`) || !/^[a-z]+_\w{1,64}$/.test(text)))
+    throw unreadable('cursor', 'the cursor of the page before')
+  return text
+}
+
 export function statusOf(text: string | undefined): CallStatus | undefined {
   if (text === undefined) return undefined
   if (!Object.hasOwn(STATUSES, text)) throw unreadable('status', `one of: ${Object.keys(STATUSES).join(', ')}`)

@@ -101,6 +101,8 @@ export interface Envelope {
   readonly expires_at?: string
   readonly approve_at?: string
   readonly output_gone?: true
+  /** Only of a call in doubt: that it must not be asked again under another key. */
+  readonly detail?: string
   readonly problem?: ProblemBody
   /** Only of a dry run. */
   readonly dry_run?: {

@@ -54,9 +54,17 @@ export async function replyFor(
           approve_at: `${house.adminUrl()}/admin/v1/calls/${call.id}`,
         }
       : {}),
+    ...(Object.hasOwn(DOUBT, call.state) ? { detail: DOUBT[call.state] } : {}),
     ...(problem === null ? {} : { problem }),
   }
   return { replayed, envelope, problem, ...(isOwed(call) ? { owed: { to: call.telling?.by ?? null } } : {}) }
+}
+
+const HOLD_ON = 'Do not send it again under another key: it could happen twice.'
+/** What whoever asked must know while nobody knows what became of it. */
+const DOUBT: { readonly [state in CallState]?: string } = {
+  unknown: `Whether it happened is not known yet; the gateway finds out. ${HOLD_ON}`,
+  needs_human: `Whether it happened is not known; people find out. ${HOLD_ON}`,
 }
 
 /** The link into the backend's own log, and who let it go. */

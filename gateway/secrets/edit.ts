@@ -1,5 +1,4 @@
 import { access, realpath } from 'node:fs/promises'
-import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { createAgeIdentity, findAgeIdentity, outsideOf, readAgeFile, recipientOf, writeAgeFile } from './age-file.ts'
 import type { AgeEntries, AgeIdentity, AgeRecipient } from './age-file.ts'
 import { locked } from './lock.ts'
@@ -82,6 +81,8 @@ export async function rekeyAgeFile(
       await writeAgeFile(file, entries, withOthers(own, recipients), { armored })
       return { identity: null, recipients: [...(typeof own === 'string' ? [own] : []), ...recipients] }
     }
+    // Only here: each start of the gateway loads this file, for its ledger key.
+    const { generateX25519Identity, identityToRecipient } = await import('age-encryption')
     const key = await generateX25519Identity()
     const own = await identityToRecipient(key)
     const text = `# public key: ${own}\n${key}\n`

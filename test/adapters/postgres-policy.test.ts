@@ -100,6 +100,30 @@ describe('a policy of a postgres backend', () => {
       ],
     ],
     ['orders.yaml', '"${input.reason}", "${call.id}"', '"${has(input.note) ? input.note : \'\'}", "${call.id}"', []],
+    [
+      'orders.yaml',
+      '"${input.reason}", "${call.id}"',
+      '"${input.reason}"',
+      ['orders.yaml:22 `params` has no item for `$3` | `$1` is the first item of `params`'],
+    ],
+    [
+      'orders.yaml',
+      'cancel_reason = $2, ',
+      '',
+      ['orders.yaml:24 nothing takes this item: there is no `$2` in `write`'],
+    ],
+    [
+      'orders.yaml',
+      'cancel_reason = $2, ',
+      "cancel_reason = e'\\'$7' || $2, c$1 = $q$ $9 $q$, \"a$8\" = 'it''s $6', /* $5 */ ",
+      [],
+    ],
+    [
+      'orders.yaml',
+      "and status = 'open' returning",
+      'and status = $0 returning',
+      ['orders.yaml:23 `params` has no item for `$0` | `$1` is the first item of `params`'],
+    ],
     ['orders.yaml', '  rows: 1\n', '', ['orders.yaml:21 `rows` is missing in `request`']],
     [
       'orders.yaml',

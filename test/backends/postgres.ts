@@ -42,6 +42,8 @@ export async function startPostgres(flags: readonly string[] = ['log_statement=a
     authMethod: 'scram-sha-256',
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
+    // Of the files that it begins with; the server itself syncs.
+    initdbFlags: ['--no-sync'],
     postgresFlags: [
       '-c',
       'listen_addresses=127.0.0.1',

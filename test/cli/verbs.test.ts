@@ -69,7 +69,7 @@ describe('the command line', () => {
         'Only security may freeze. (not_eligible)',
       ],
       ['for an account that is not there', 5, ['calls', 'list', '--as', 'nobody'], 'There is no account nobody'],
-      ['for a role that is not granted', 1, ['call', 'a.b', '--role', 'root'], 'invalid_scope'],
+      ['for a role that is not granted', 5, ['call', 'a.b', '--role', 'root'], 'invalid_scope'],
       [
         'when no gateway runs',
         8,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { takesJoins, TELLING_MS } from '../../gateway/core/join.ts'
 import type { Admit, Admitted } from '../../gateway/core/operations.ts'
-import type { Outcome } from '../../gateway/core/types.ts'
+import type { Call, Outcome } from '../../gateway/core/types.ts'
 import { admitting, approving, need, plan, want, World } from './world.ts'
 
 const DONE: Outcome = { kind: 'done', output: null, evidence: {} }
@@ -123,6 +123,41 @@ describe('requests without a key of their own', () => {
     assert.equal(said(world.write(unnamed('call_5', 'c'))), 'bound call_3')
     const other = world.write(unnamed('call_6', 'a', { fingerprint: 'another' }))
     assert.deepEqual([other.kind, 'same' in other && other.same], ['bound', false])
+  })
+
+  it('keep the key that has joined, and no other', () => {
+    const world = opened()
+    world.write(unnamed('call_1', 'a'))
+    world.write(unnamed('call_2', 'b'))
+    world.write(unnamed('call_3', null))
+    world.write(unnamed('call_4', 'a'))
+    world.write(unnamed('call_5', 'b'))
+    assert.deepEqual(
+      [...world.joined],
+      [[JSON.stringify(['demo:bot', 'support-agent', 'stripe.refund', 'b']), 'call_1']],
+    )
+    assert.equal(world.keys.size, 2)
+  })
+
+  it('join, of several, the one of which something is to be told, else the oldest', () => {
+    const world = opened()
+    world.write(unnamed('call_5', 'a'))
+    const open: Call = { ...(world.calls.get('call_5') ?? assert.fail()), join: 'handed' }
+    const { join: _join, ...plain } = open
+    world.calls.set('call_5', open)
+    const joining = () => said(world.write(unnamed('call_9', null)))
+    for (const [id, more] of [
+      ['call_7', {}],
+      ['call_3', {}],
+      ['call_2', { principal: 'demo:other' }],
+    ] as const)
+      world.calls.set(id, { ...open, id, ...more })
+    world.calls.set('call_1', { ...plain, id: 'call_1' })
+    assert.equal(joining(), 'bound call_3')
+    for (const id of ['call_3', 'call_5', 'call_7']) world.calls.set(id, { ...open, id })
+    world.calls.set('call_7', { ...open, id: 'call_7', state: 'done', join: 'owed' })
+    assert.equal(joining(), 'bound call_7 handed')
+    assert.equal(joining(), 'telling ')
   })
 
   for (const end of ['rejected', 'expired', 'cancelled'] as const) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { admit } from '../../gateway/core/admit.ts'
 import { challengeOf } from '../../gateway/core/assertion.ts'
 import { goesOn } from '../../gateway/core/passkey.ts'
@@ -173,5 +174,113 @@ describe('what is asked of a passkey again in the transaction that counts it', (
     visit(world)
     assert.equal(remove('demo:dana'), 'removed')
     assert.equal(world.passkeys.size, 0)
+  })
+
+  const registering = (more: Partial<Visit> = {}) => {
+    const world = new World()
+    world.now = NOW
+    visit(world, { challenge: { for: 'register', value: 'c', expires_at: NOW + 1 }, ...more })
+    const { added_at: _, used_at: __, ...draft } = key
+    const add = () => world.write({ op: 'passkey.add', visit: 'v1', challenge: 'c', passkey: draft })
+    return { world, add }
+  }
+
+  it('is told in full when it is added, with how its owner had just proved who they are', () => {
+    const { world, add } = registering()
+    const added = add()
+    const passkey = { ...key, added_at: NOW, used_at: null }
+    assert.deepEqual([added, world.passkeys.get('k1')], [{ kind: 'added', passkey }, passkey])
+    const { kind, fields } = world.entries[0] ?? assert.fail()
+    assert.deepEqual(
+      [kind, fields],
+      [
+        'person.passkey_added',
+        {
+          person: 'demo:dana',
+          credential: 'sha256:k1',
+          key: `sha256:${createHash('sha256').update(Buffer.alloc(3)).digest('hex')}`,
+          aaguid: '',
+          synced: false,
+          rp: 'localhost',
+          proof: 'sha256:1',
+          confirmed: 'sign_in',
+        },
+      ],
+    )
+    assert.equal(add().kind, 'no_challenge')
+    const confirmed = (more: Partial<Visit>) => {
+      const again = registering(more)
+      again.add()
+      return again.world.entries[0]?.fields['confirmed']
+    }
+    const signs = [
+      { confirmed_at: NOW - 1, auth_at: NOW },
+      { confirmed_at: NOW, auth_at: NOW },
+    ]
+    assert.deepEqual(
+      [...signs, { confirmed_at: NOW, auth_at: NOW - 1 }, { confirmed_at: NOW, auth_at: null }].map(confirmed),
+      ['sign_in', 'sign_in', 'passkey', 'passkey'],
+    )
+  })
+
+  it('is that nobody has it yet, and that one person has no more than twenty', () => {
+    const known = registering()
+    known.world.passkeys.set('k1', { ...key, person: 'demo:omar' })
+    assert.deepEqual([known.add().kind, known.world.passkeys.get('k1')?.person], ['known', 'demo:omar'])
+    const full = (others: number, person = 'demo:dana') => {
+      const { world, add } = registering()
+      for (let n = 0; n < others; n++) world.passkeys.set(`o${n}`, { ...key, id: `o${n}`, person })
+      return add().kind
+    }
+    assert.deepEqual([full(19), full(20), full(20, 'demo:omar')], ['added', 'too_many', 'added'])
+    const gone = registering()
+    gone.world.visits.clear()
+    assert.equal(gone.add().kind, 'no_visit')
+  })
+
+  it('is gone with an entry that says who removed it, and why where they said so', () => {
+    const removed = (by: string, reason: string | null) => {
+      const world = new World()
+      world.passkeys.set('k1', key)
+      assert.deepEqual(world.write({ op: 'passkey.remove', passkey: 'k1', by, reason, visit: null }), {
+        kind: 'removed',
+        passkey: key,
+      })
+      return world.entries.map(({ kind, fields }) => [kind, fields])
+    }
+    const fields = { person: 'demo:dana', credential: 'sha256:k1', by: 'demo:omar' }
+    assert.deepEqual(removed('demo:omar', null), [['person.passkey_removed', fields]])
+    assert.deepEqual(removed('demo:omar', 'lost'), [['person.passkey_removed', { ...fields, reason: 'lost' }]])
+    const world = new World()
+    world.passkeys.set('k1', key)
+    assert.equal(
+      world.write({ op: 'passkey.remove', passkey: 'k1', by: 'demo:dana', reason: null, visit: 'v9' }).kind,
+      'not_fresh',
+    )
+  })
+
+  it('makes a visit as good as signed in at this moment, and its counter is not good a second time', () => {
+    const world = new World()
+    world.now = NOW
+    const confirming = (value: string): void =>
+      visit(world, { auth_at: 1, begun_at: 1, challenge: { for: 'confirm', value, expires_at: NOW + 1 } })
+    confirming('c')
+    world.passkeys.set('k1', key)
+    const confirm = (challenge: string, counter: number) =>
+      world.write({
+        op: 'visit.confirm',
+        visit: 'v1',
+        person: 'demo:dana',
+        challenge,
+        word: { passkey: 'k1', added_at: 1, counter },
+      }).kind
+    assert.equal(confirm('c', 4), 'confirmed')
+    const { challenge, confirmed_at, auth_at } = world.visits.get('v1') ?? assert.fail()
+    assert.deepEqual([challenge, confirmed_at, auth_at], [null, NOW, 1])
+    assert.deepEqual([world.passkeys.get('k1')?.counter, world.passkeys.get('k1')?.used_at], [4, NOW])
+    confirming('d')
+    assert.equal(confirm('d', 4), 'refused')
+    world.visits.clear()
+    assert.equal(confirm('d', 5), 'no_challenge')
   })
 })

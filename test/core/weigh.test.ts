@@ -78,6 +78,7 @@ function policyOf({ grant = {}, action = {}, role = {}, policy = {}, amount = 30
     dry_run: true,
     attempts: 300,
     holds_max: 10,
+    order: [],
     ...grant,
   }
   const acts: Action = {

@@ -1,8 +1,12 @@
+import assert from 'node:assert/strict'
 import type { Admit, Approve, SessionRow } from '../../gateway/core/operations.ts'
 import type { Bodies, Call, JsonObject, LimitState, Need, Plan, Want } from '../../gateway/core/types.ts'
 import { fold } from '../../gateway/core/fold.ts'
 import type { Operation, ResultOf } from '../../gateway/core/operations.ts'
 import type { Working } from '../../gateway/core/working.ts'
+
+/** What a store keeps of an operation is what the fold says it changed. */
+const ROWS = ['calls', 'sessions', 'visits', 'consents', 'passkeys', 'leases', 'waits', 'notices'] as const
 
 /** A store that is only memory: every operation is a batch of its own, at a time that the test sets. */
 export class World {
@@ -16,6 +20,12 @@ export class World {
   readonly visits: Working['visits'] = new Map()
   readonly passkeys: Working['passkeys'] = new Map()
   readonly assertions: Working['assertions'] = []
+  readonly consents: Working['consents'] = new Map()
+  readonly leases: Working['leases'] = new Map()
+  /** Keys that have joined a call, with that call. */
+  readonly joined: Working['joined'] = new Map()
+  readonly waits: Working['waits'] = new Map()
+  readonly notices: Working['notices'] = new Map()
   policy = 'sha256:policy'
   /** The process whose batches these are. */
   owner = 'rep_1'
@@ -41,15 +51,15 @@ export class World {
       proofs: new Set(),
       salts: this.salts,
       visits: this.visits,
-      consents: new Map(),
+      consents: this.consents,
       passkeys: this.passkeys,
       assertions: this.assertions,
-      leases: new Map(),
-      waits: new Map(),
-      notices: new Map(),
+      leases: this.leases,
+      waits: this.waits,
+      notices: this.notices,
       id: () => `ent_${++this.#ids}`,
       entries: [],
-      joined: new Map(),
+      joined: this.joined,
       bodies: new Map(),
       texts: [],
       changed: {
@@ -66,7 +76,13 @@ export class World {
         definitions: false,
       },
     }
+    const before = ROWS.map((rows) => new Map<string, unknown>(working[rows]))
     const result = fold(working, operation)
+    ROWS.forEach((rows, index) => {
+      for (const id of new Set([...working[rows].keys(), ...(before[index]?.keys() ?? [])]))
+        if (working[rows].get(id) !== before[index]?.get(id))
+          assert.ok(working.changed[rows].has(id), `${operation.op} changes ${rows} and does not have ${id} kept`)
+    })
     this.policy = working.policy
     this.switches = working.switches
     this.closed = working.closed

@@ -12,7 +12,9 @@ import { freePorts, ROOT } from './demo.ts'
  *                                            or with `then Ctrl-C` ends at an interrupt
  *   <!-- test: not here, REASON -->          it is not run
  * The blocks of one page run in their order, in a clone of their own on ports of its own, with `npm ci` left out (this
- * test runs in an installed clone). A page whose blocks do not start the demo finds it started.
+ * test runs in an installed clone). Pages whose blocks do not start the demo find it started, in one clone for all. npx takes much
+ * longer than the program that it starts: it is asked in the README, and where it has more to hand on than words (what
+ * stands behind `--`, input, an interrupt); elsewhere it is the bin that it would find.
  */
 interface Block {
   readonly page: string
@@ -31,13 +33,26 @@ describe('the shell blocks of the documents', function () {
   before(async () => {
     pages = await blocksOfPages()
     // All at once: most of a page's time is waiting.
+    const later: [string, readonly Block[]][] = []
     for (const [page, blocks] of pages) {
       if (!blocks.some(({ how }) => /^(run|background)/.test(how))) continue
-      const run = runPage(blocks)
-      run.catch(() => {})
-      runs.set(page, run)
+      if (blocks.some(({ script }) => script.includes('npm start'))) note(page, inOwnClone(blocks))
+      else later.push([page, blocks])
     }
+    const started = startDemo()
+    const others = later.map(([page, blocks]) => {
+      const run = started.then(({ clone }) => runPage(clone, blocks))
+      note(page, run)
+      return run
+    })
+    const stopped = Promise.allSettled(others).then(async () => (await started).stop())
+    note('the demo', stopped)
   })
+  const note = (page: string, run: Promise<void>): void => {
+    // Its test hears of it.
+    run.catch(() => {})
+    runs.set(page, run)
+  }
 
   it('each say how they are tested', () => {
     const silent = [...pages.values()]
@@ -60,30 +75,45 @@ describe('the shell blocks of the documents', function () {
   it('run on the other pages', () => Promise.all(runs.values()))
 })
 
-async function runPage(blocks: readonly Block[]): Promise<void> {
+async function inOwnClone(blocks: readonly Block[]): Promise<void> {
   const clone = await makeClone()
-  const behind: { block: Block | null; shell: Shell }[] = []
+  await runPage(clone, blocks).finally(() => rm(clone.folder, { recursive: true, force: true }))
+}
+
+/** A demo that one Ctrl-C ends. */
+async function startDemo(): Promise<{ readonly clone: Clone; stop(): Promise<void> }> {
+  const clone = await makeClone()
+  const shell = await begin(clone, 'npm start', 'npm run agent')
+  return {
+    clone,
+    async stop() {
+      shell.interrupt()
+      await within(shell.ended, shell, null)
+      await rm(clone.folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function runPage(clone: Clone, blocks: readonly Block[]): Promise<void> {
+  const behind: { block: Block; shell: Shell }[] = []
   try {
-    if (!blocks.some(({ script }) => script.includes('npm start')))
-      behind.push({ block: null, shell: await begin(clone, 'npm start', 'npm run agent') })
     for (const block of blocks) {
       const until = /^background until "(.+)"/.exec(block.how)?.[1]
-      if (until) behind.push({ block, shell: await begin(clone, block.script, until) })
+      if (until) behind.push({ block, shell: await begin(clone, block.script, until, !isNpxAsked(block)) })
       else if (block.how.startsWith('run')) {
-        const shell = startShell(clone, block.script)
+        const shell = startShell(clone, block.script, !isNpxAsked(block))
         const exit = await within(shell.ended, shell, block)
         equal(exit, Number(/exit (\d)/.exec(block.how)?.[1] ?? 0), `${block.page}:${block.line}\n${shell.out()}`)
       }
     }
     for (const { block, shell } of behind.toReversed()) {
-      const interrupted = !block || block.how.endsWith('then Ctrl-C')
+      const interrupted = block.how.endsWith('then Ctrl-C')
       if (interrupted) shell.interrupt()
       const exit = await within(shell.ended, shell, block)
       if (!interrupted) equal(exit, 0, shell.out())
     }
   } finally {
     for (const { shell } of behind) shell.kill()
-    await rm(clone.folder, { recursive: true, force: true })
   }
 }
 
@@ -120,7 +150,12 @@ interface Shell {
   kill(): void
 }
 
-function startShell(clone: Clone, script: string): Shell {
+/** See above: whether `npx` is npx. */
+function isNpxAsked({ page, how, script }: Block): boolean {
+  return page === 'README.md' || /npx keystay .* -- |\| *\n? *npx /.test(script) || how.endsWith('then Ctrl-C')
+}
+
+function startShell(clone: Clone, script: string, isShort: boolean): Shell {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(KEYSTAY_|npm_)/i.test(name)))
   const at = (port: string) => `127.0.0.1:${clone.ports.get(port)}`
   const env = {
@@ -136,8 +171,10 @@ function startShell(clone: Clone, script: string): Shell {
     KEYSTAY_DEMO_PAYMENTS_URL: `http://${at('4242')}`,
   }
   const installed = 'npm() { if [ "$1" != ci ]; then command npm "$@"; fi; }\n'
+  const short = isShort ? 'npx() { shift; node gateway/cli/keystay.mjs "$@"; }\n' : ''
+  const text = installed + short + onPorts(script, clone.ports)
   // A group of its own, so that an interrupt reaches all of it, as a terminal's does.
-  const child: ChildProcess = spawn('bash', ['-euo', 'pipefail', '-c', installed + onPorts(script, clone.ports)], {
+  const child: ChildProcess = spawn('bash', ['-euo', 'pipefail', '-c', text], {
     cwd: clone.folder,
     env,
     detached: true,
@@ -161,8 +198,8 @@ function startShell(clone: Clone, script: string): Shell {
   }
 }
 
-async function begin(clone: Clone, script: string, until: string): Promise<Shell> {
-  const shell = startShell(clone, script)
+async function begin(clone: Clone, script: string, until: string, isShort = false): Promise<Shell> {
+  const shell = startShell(clone, script, isShort)
   let over = false
   void shell.ended.then(() => (over = true))
   for (const began = performance.now(); !shell.out().includes(until);) {

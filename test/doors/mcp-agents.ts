@@ -73,10 +73,15 @@ const inspector: McpAgent = {
   async connect(url, token) {
     const its = import.meta.resolve('@modelcontextprotocol/inspector/package.json')
     const file = fileURLToPath(new URL('clients/launcher/build/index.js', its))
+    const { PATH, NODE_COMPILE_CACHE } = process.env
     const run = async (...args: readonly string[]): Promise<string> => {
       const shown = ['--cli', url, '--header', `Authorization: Bearer ${token}`, ...args]
       const child = spawn(process.execPath, [file, ...shown], {
-        env: { PATH: process.env['PATH'], HOME: tmpdir(), NODE_COMPILE_CACHE: join(tmpdir(), 'keystay-test-compiled') },
+        env: {
+          PATH,
+          HOME: tmpdir(),
+          NODE_COMPILE_CACHE: NODE_COMPILE_CACHE ?? join(tmpdir(), 'keystay-test-compiled'),
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       const [out, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])

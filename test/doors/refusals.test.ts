@@ -311,6 +311,8 @@ const BAD: readonly (readonly [string, Code, Sent])[] = [
   ['a page without an origin', 'not_eligible', people('approve', '{"card":"c"}', ['Origin: null'])],
   ['a filter that is not offered', 'malformed', { ...get('/admin/v1/calls?backend=x'), admin: true }],
   ['a limit of 501', 'malformed', { ...get('/admin/v1/calls?limit=501'), admin: true }],
+  ['a cursor of words', 'malformed', { ...get('/admin/v1/calls?cursor=next'), admin: true }],
+  ['a cursor of other pages', 'malformed', { ...get('/admin/v1/sessions?cursor=call_9'), admin: true }],
   ['a live that is neither', 'malformed', { ...get('/admin/v1/sessions?live=1'), admin: true }],
 ]
 

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { serve } from '../../gateway/main.ts'
 import { dieAt } from './die.ts'
 
@@ -20,4 +21,6 @@ const running = await serve({
 process.stdout.write(
   `${JSON.stringify({ agentUrl: running.agentUrl, adminUrl: running.adminUrl, stripeUrl: running.stripeUrl })}\n`,
 )
+// Most that are started here are killed, and would leave the next to compile it all again.
+flushCompileCache()
 process.once('SIGTERM', () => void running.stop(2000).then(() => process.exit(0)))

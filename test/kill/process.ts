@@ -85,7 +85,7 @@ function spawned(where: Where, armed: string): ChildProcess {
       ...process.env,
       KEYSTAY_TEST_KEY: BACKEND_KEY,
       KEYSTAY_TEST_DIE: armed,
-      NODE_COMPILE_CACHE: join(tmpdir(), 'keystay-test-compiled'),
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(tmpdir(), 'keystay-test-compiled'),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

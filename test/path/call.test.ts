@@ -198,6 +198,11 @@ grants:
           [answer.status, ['unknown', 'done'].includes(answer.body.status)],
           [answer.body.status === 'done' ? 200 : 202, true],
         )
+        if (answer.body.status === 'unknown')
+          assert.match(
+            answer.body.detail,
+            /not known yet; the gateway finds out. Do not send it again under another key/,
+          )
         const end = await settled(answer)
         assert.deepEqual([end.body.status, shop.effects.length - count], ['done', 1], end.text)
       })
@@ -220,6 +225,7 @@ grants:
       const answer = await gate.call(token, 'blind.note', { text: 'x' }, 'blind')
       const end = await settled(answer)
       assert.equal(end.body.status, 'needs_human')
+      assert.match(end.body.detail, /people find out\. Do not send it again under another key/)
       const path = `/admin/v1/calls/${answer.body.call}/settle`
       const says = { outcome: 'done', reason: 'seen in the shop' }
       assert.equal((await gate.admin('dana', 'POST', path, says)).body.status, 'needs_human')

@@ -1666,6 +1666,129 @@ export const REFUSED: readonly Bad[] = [
     to: 'issue_to:\n  - { group: lead }\n',
     findings: [['role.yaml:8:14', 'there is no group `lead`', 'did you mean `leads`?']],
   },
+  {
+    file: 'actions.yaml',
+    from: `facts:
+  charge:
+    GET: /v1/charges/\${input.charge}
+    keep: { amount: integer, currency: string, customer: string, disputed: boolean }
+`,
+    to: 'facts: {}\n',
+    findings: [
+      ['actions.yaml:10:46', '`facts` has no member `charge`'],
+      ['role.yaml:17:33', '`facts` has no member `charge`'],
+      ['role.yaml:21:25', '`facts` has no member `charge`'],
+      ['role.yaml:24:54', '`facts` has no member `charge`'],
+    ],
+  },
+  {
+    file: 'role.yaml',
+    from: '      - goodwill',
+    to: '      - { name: daily, limit: goodwill }',
+    findings: [['role.yaml:18:17', 'another line of this grant is cited `daily` already', 'choose another name']],
+  },
+  {
+    file: 'role.yaml',
+    from: '      - goodwill',
+    to: '      - goodwill\n      - goodwill',
+    findings: [['role.yaml:19:9', 'another line of this grant is cited `goodwill` already', 'give it a `name:`']],
+  },
+  {
+    file: 'role.yaml',
+    from: 'limit: 500.00 USD per day }',
+    to: 'limit: 500.00 USD per day by session, by: requester }',
+    findings: [['role.yaml:16:62', '`limit` says already what it counts by', 'take one of the two out']],
+  },
+  {
+    file: 'role.yaml',
+    from: '    rate: 20 per hour',
+    to: '    rate: { limit: 20 per hour by session, by: requester }',
+    findings: [['role.yaml:19:44', '`limit` says already what it counts by', 'take one of the two out']],
+  },
+  {
+    file: 'role.yaml',
+    from: 'max: 200.00 USD\n',
+    to: 'max: 200,00 USD\n',
+    findings: [['role.yaml:14:10', '"200,00" is not an amount', 'write 200.00 USD: with a point']],
+  },
+  {
+    file: 'role.yaml',
+    from: 'describe: Answers tickets.\n',
+    to: '',
+    findings: [['role.yaml:1:1', '`describe` is missing']],
+  },
+  {
+    file: 'role.yaml',
+    from: 'describe: Answers',
+    to: 'descrbe: Answers',
+    findings: [['role.yaml:2:1', 'unknown key `descrbe`', 'did you mean `describe`?']],
+  },
+  {
+    file: 'role.yaml',
+    from: 'describe: Answers tickets.',
+    to: 'describe: Answers\u202e tickets.',
+    findings: [
+      [
+        'role.yaml:2:18',
+        'an invisible character (U+202E) stands here',
+        'take it out, or write it as an escape in double quotes',
+      ],
+    ],
+  },
+  {
+    file: 'role.yaml',
+    from: 'describe: Answers tickets.',
+    to: 'describe: Answers\0 tickets.',
+    findings: [
+      [
+        'role.yaml:2:18',
+        'an invisible character (U+0000) stands here',
+        'take it out, or write it as an escape in double quotes',
+      ],
+    ],
+  },
+  {
+    file: 'role.yaml',
+    from: 'describe: Answers tickets.',
+    to: 'describe: Answers \ufffd tickets.',
+    findings: [['role.yaml:2:19', 'this is not text in UTF-8', 'save the file as UTF-8']],
+  },
+  ...[
+    ['017', 'write a number in digits, without zeros before it'],
+    ['0o17', 'write 15'],
+    ['0x10', 'write 16'],
+    ['1e3', 'write 1000'],
+    ['+7', 'write 7'],
+  ].map(([written, hint = '']): Bad => ({
+    file: 'role.yaml',
+    from: '    rate: 20 per hour',
+    to: `    rate: 20 per hour\n    attempts: ${written}`,
+    findings: [['role.yaml:20:15', 'this number is not written in plain digits', hint]],
+  })),
+  {
+    file: 'role.yaml',
+    from: '    rate: 20 per hour',
+    to: '    rate: 20 per hour\n    attempts: "20"',
+    findings: [['role.yaml:20:15', '`attempts` must be a whole number, not text', 'write 20 without quotes']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'cost: { minor: input.amount, currency: facts.charge.currency }',
+    to: 'cost: 5.00 USD',
+    findings: [['actions.yaml:13:7', '`cost` must be a map, not text']],
+  },
+  {
+    file: 'actions.yaml',
+    from: 'cost: { minor: input.amount, currency: facts.charge.currency }',
+    to: 'cost: { minor: input.amount, currency: usd }',
+    findings: [['actions.yaml:13:40', 'there is no `usd` here', 'a currency is written in capitals: USD']],
+  },
+  {
+    file: 'actions.yaml',
+    from: '    keep: { amount',
+    to: '    headers: { Authorization: "${input.charge}" }\n    keep: { amount',
+    findings: [['actions.yaml:12:16', '`Authorization` is no good name', 'it cannot be used here']],
+  },
 ]
 
 /** Loads, with a warning. */

@@ -21,6 +21,13 @@ const EDITS: readonly (readonly [
   [/^write true or false$/, (line, from) => overValue(line, from, 'false')],
   [/^write a number in digits$/, (line, from) => overValue(line, from, '1')],
   [/^write GET$/, (line, from) => overWord(line, from, 'GET')],
+  [/^write (\d+)(?: without quotes)?$/, (line, from, [, number = '']) => overValue(line, from, number)],
+  [/^a currency is written in capitals: ([A-Z]{3})$/, (line, from, [, code = '']) => overWord(line, from, code)],
+  [/^take it out, or write it as an escape/, (line, from) => line.slice(0, from) + line.slice(from + 1)],
+  [
+    /^write (\d+\.\d\d [A-Z]{3}): with a point/,
+    (line, from, [, amount = '']) => within(line, from, /\d[\d.,]* [A-Z]{3}/, () => amount),
+  ],
   [/^write https:, or/, (line) => line.replace('http:', 'https:')],
   [/^if that is meant, say `private: true`$/, (line, from) => beside(line, from, 'private: true')],
   [

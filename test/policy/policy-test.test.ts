@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { compile } from '../../gateway/core/compile.ts'
 import { testPolicy } from '../../gateway/core/policy-test.ts'
 import { loadPolicy } from '../../gateway/policy-dir.ts'
-import { schemas } from './company.ts'
+import { changed, schemas } from './company.ts'
 import { FEATURES, FEATURE_FILES } from './features.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -110,6 +110,10 @@ describe('a table that is wrong', () => {
       '- { it: a, now: yesterday, expect: allow }',
       '4:17 "yesterday" is no instant (write it like 2026-01-15T12:00:00Z)',
     ],
+    [
+      '- { it: a, now: 2026-02-30T00:00:00Z, expect: allow }',
+      '4:17 "2026-02-30T00:00:00Z" is no instant (write it like 2026-01-15T12:00:00Z)',
+    ],
     ['- { it: a, expect: hold, by: 1 of finanse }', '4:35 there is no group `finanse` (did you mean `finance`?)'],
     ['- { it: a, expect: hold, by: finance }', '4:30 "finance" says not who (write 1 of GROUP)'],
     ['- { it: a, expect: deny, by: 1 of finance }', '4:26 `by` goes with `expect: hold` (take it out)'],
@@ -142,6 +146,25 @@ describe('a table that is wrong', () => {
     assert.deepEqual(run('tests: money\ncases: [{ it: a, call: pay.refund, expect: allow }]\n').findings, [
       '2:15 the fact `charge` is not given (write `facts: { charge: … }` here or under `given`; null where it cannot be had)',
     ])
+  })
+})
+
+describe('a line that asks for a passkey', () => {
+  it('counts in a table only a yes that says it was signed with one', () => {
+    const { texts, files } = changed({ file: 'role.yaml', from: 'expires: 4h', to: 'expires: 4h, passkey: true' })
+    const table = `tests: agent
+given:
+  call: pay.refund
+  input: { charge: ch_abcd, amount: 5001 }
+  facts: { charge: { amount: 9000, currency: usd, customer: cus_1, disputed: false } }
+cases:
+  - { it: plain, approved_by: [{ person: dana, groups: [finance] }], expect: hold, by: 1 of finance }
+  - { it: signed, approved_by: [{ person: dana, groups: [finance], passkey: true }], expect: allow }
+`
+    const compiled = compile([...texts, { path: 'agent.test.yaml', text: table }], schemas, { files })
+    assert.ok(compiled.ok)
+    const { findings, cases } = testPolicy(compiled.policy)
+    assert.deepEqual([findings, cases.map(({ differs }) => differs)], [[], ['', '']])
   })
 })
 

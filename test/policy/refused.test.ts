@@ -5,6 +5,7 @@ import { REFUSED, WARNED } from './bad-policies.ts'
 import { changed, compileChanged, schemas } from './company.ts'
 import type { Change } from './company.ts'
 import { compile } from '../../gateway/core/compile.ts'
+import type { CompiledPolicy } from '../../gateway/core/compile.ts'
 import { follow, isMechanical } from './mend.ts'
 
 const short = ({ file, line, column, message, hint }: Finding): readonly string[] => [
@@ -13,10 +14,8 @@ const short = ({ file, line, column, message, hint }: Finding): readonly string[
   ...(hint === undefined ? [] : [hint]),
 ]
 const title = ({ file, to, from }: Change): string => JSON.stringify(to === '' ? `${file} without ${from}` : to)
-const findingsOf = (...changes: readonly Change[]): readonly Finding[] => {
-  const compiled = compileChanged(...changes)
-  return compiled.ok ? compiled.warnings : compiled.findings
-}
+const told = (compiled: CompiledPolicy): readonly Finding[] => (compiled.ok ? compiled.warnings : compiled.findings)
+const findingsOf = (...changes: readonly Change[]): readonly Finding[] => told(compileChanged(...changes))
 
 describe('a company without mistakes', () => {
   it('compiles without a finding', () => {
@@ -29,7 +28,7 @@ describe('a mistake in a policy', () => {
     it(`is refused at its place: ${title(bad)}`, () => {
       const compiled = compileChanged(bad)
       assert.equal(compiled.ok, false)
-      assert.deepEqual(findingsOf(bad).map(short), bad.findings)
+      assert.deepEqual(told(compiled).map(short), bad.findings)
     })
   }
 
@@ -37,8 +36,8 @@ describe('a mistake in a policy', () => {
     it(`is a warning, and the policy loads: ${title(bad)}`, () => {
       const compiled = compileChanged(bad)
       assert.equal(compiled.ok, true)
-      assert.deepEqual(findingsOf(bad).map(short), bad.findings)
-      assert.ok(findingsOf(bad).every(({ severity }) => severity === 'warning'))
+      assert.deepEqual(told(compiled).map(short), bad.findings)
+      assert.ok(told(compiled).every(({ severity }) => severity === 'warning'))
     })
   }
 
@@ -155,9 +154,6 @@ function keyOf({ file, line, column, message }: Finding): string {
 }
 
 function findingsIn(all: ReadonlyMap<string, string>): readonly Finding[] {
-  const compiled = compile(
-    [...all].map(([path, text]) => ({ path, text })),
-    schemas,
-  )
-  return compiled.ok ? compiled.warnings : compiled.findings
+  const texts = [...all].map(([path, text]) => ({ path, text }))
+  return told(compile(texts, schemas))
 }

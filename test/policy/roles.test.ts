@@ -24,7 +24,7 @@ function withRole(
     : { role: undefined, findings: compiled.findings }
 }
 const said = (findings: readonly Finding[]): string[] =>
-  findings.map(({ file, line, message }) => `${file}:${line} ${message}`)
+  findings.map(({ file, line, message, hint }) => `${file}:${line} ${message}${hint === undefined ? '' : ` (${hint})`}`)
 
 describe('a role that extends another', () => {
   it('keeps every line of its parent and its time zone and owners, not who may hold it', () => {
@@ -52,6 +52,12 @@ describe('a role that extends another', () => {
     assert.deepEqual(refund?.next, ['shop.get'])
     const daily = refund?.limits.find(({ because }) => because === 'roles.agent.grants.pay.refund.daily')
     assert.deepEqual(daily?.window, { kind: 'calendar', every: 'day', timezone: 'America/New_York' })
+  })
+
+  it('may be four lines: what it is for is said by its parent unless it says so itself', () => {
+    const { role, findings } = withRole(CHILD.replace('describe: At night.\n', ''))
+    assert.deepEqual(findings, [])
+    assert.equal(role?.describe, 'Answers tickets.')
   })
 
   it('cites a grandparent by its own name', () => {
@@ -86,6 +92,76 @@ describe('a role that extends another', () => {
     assert.deepEqual([role?.grants.get('pay.refund')?.attempts, role?.grants.get('pay.refund')?.holds_max], [50, 2])
   })
 
+  it('keeps every line of a grant that it does not write again, cited as the parent’s', () => {
+    const more: Change = { file: 'role.yaml', from: 'next: [shop.get]', to: 'next: [shop.get]\n    dry_run: true' }
+    const child = CHILD.replace('pay.refund: { max: 20.00 USD, budget: 100.00 USD per day }', 'shop.get:')
+    const { role } = withRole(child, more)
+    const parent = compileChanged(more)
+    assert.ok(parent.ok)
+    const cited = JSON.stringify(parent.policy.roles.get('agent')?.grants.get('pay.refund')).replaceAll(
+      '"grants.',
+      '"roles.agent.grants.',
+    )
+    assert.equal(JSON.stringify(role?.grants.get('pay.refund')), cited)
+  })
+
+  it('adds its own lines before those, and has the last word about `next` and `dry_run`', () => {
+    const more: Change = { file: 'role.yaml', from: 'next: [shop.get]', to: 'next: [shop.get]\n    dry_run: true' }
+    const own = 'next: [], dry_run: false, require: { that: input.amount > 5, else: Too little. }'
+    const grantOf = (child: string) => withRole(child, more).role?.grants.get('pay.refund')
+    const kept = grantOf(CHILD)
+    assert.deepEqual([kept?.next, kept?.dry_run], [['shop.get'], true])
+    const said = grantOf(CHILD.replace('max: 20.00 USD, ', `max: 20.00 USD, ${own}, `))
+    assert.deepEqual([said?.next, said?.dry_run], [[], false])
+    assert.deepEqual(
+      said?.require.map(({ because }) => because),
+      ['grants.pay.refund.require[0]', 'roles.agent.grants.pay.refund.require[0]'],
+    )
+  })
+
+  it('may inherit what reads a session, where its own carry it, and tell another time where nothing asks', () => {
+    const reads: Change = {
+      file: 'role.yaml',
+      from: '"!facts.charge.disputed"',
+      to: 'session.queue == "refunds" && session.id != ""',
+    }
+    assert.deepEqual(
+      withRole(CHILD.replace('extends: agent', 'extends: agent\ntimezone: Asia/Tokyo'), reads).findings,
+      [],
+    )
+  })
+
+  it('has ten ancestors at most, whatever the order of the files', () => {
+    const chain = (length: number) =>
+      Array.from({ length }, (_, index) =>
+        CHILD.replace('night', `night${index}`)
+          .replace('extends: agent', `extends: ${index === 0 ? 'agent' : `night${index - 1}`}`)
+          .replace('pay.refund: { max: 20.00 USD, budget: 100.00 USD per day }', 'shop.get:'),
+      )
+    const found = (roles: readonly string[]) => withRole(roles.join('---\n')).findings
+    assert.deepEqual(said(found(chain(10))), [])
+    assert.deepEqual(said(found(chain(10).toReversed())), [])
+    assert.deepEqual(said(found(chain(11))), ['a-child.yaml:73 a role has at most 10 ancestors'])
+    assert.deepEqual(said(found(chain(11).toReversed())), ['a-child.yaml:3 a role has at most 10 ancestors'])
+  })
+
+  it('lets its owners approve where it says so, or says nothing of its owners and its parent does', () => {
+    const parent: Change = { file: 'role.yaml', from: 'owners: [leads]', to: 'owners: [leads]\nowners_approve: true' }
+    const may = (more: string, ...changes: readonly Change[]) =>
+      withRole(CHILD.replace('extends: agent', `extends: agent${more}`), ...changes).role?.owners_approve
+    assert.deepEqual([may(''), may('', parent), may('\nowners: [finance]', parent)], [false, true, false])
+    assert.deepEqual([may('\nowners_approve: false', parent), may('\nowners_approve: true')], [false, true])
+  })
+
+  it('may live as long as its parent, and no longer than any session', () => {
+    const lives = (lifetime: string) =>
+      withRole(CHILD.replace('extends: agent', `extends: agent\nsession: { lifetime: ${lifetime} }`))
+    assert.equal(lives('2h').role?.lifetime_ms, 7_200_000)
+    assert.equal(compileChanged({ file: 'role.yaml', from: 'lifetime: 2h', to: 'lifetime: 8h' }).ok, true)
+  })
+
+  const carries = (line: string) =>
+    `a-child.yaml:3 grants.pay.refund.${line} of \`agent\` reads session.queue, which this role does not carry (add it to \`carry:\` in \`issue_to\`)`
   const WRONG: readonly (readonly [
     what: string,
     child: string,
@@ -96,19 +172,23 @@ describe('a role that extends another', () => {
       'lives longer',
       CHILD.replace('extends: agent', 'extends: agent\nsession: { lifetime: 3h }'),
       [],
-      ['a-child.yaml:4 this is longer than the lifetime of `agent`'],
+      ['a-child.yaml:4 this is longer than the lifetime of `agent` (a role that extends another may only shorten it)'],
     ],
     [
       'does not carry what an inherited line reads',
       CHILD.replace(', carry: { queue: claims.queue }', ''),
       [{ file: 'role.yaml', from: '"!facts.charge.disputed"', to: 'session.queue == "refunds"' }],
-      ['a-child.yaml:3 grants.pay.refund.require[0] of `agent` reads session.queue, which this role does not carry'],
+      [
+        'a-child.yaml:3 grants.pay.refund.require[0] of `agent` reads session.queue, which this role does not carry (add it to `carry:` in `issue_to`)',
+      ],
     ],
     [
       'moves the clock of an inherited line',
       CHILD.replace('extends: agent', 'extends: agent\ntimezone: Asia/Tokyo'),
       [{ file: 'role.yaml', from: '"!facts.charge.disputed"', to: 'now.hour >= 6' }],
-      ['a-child.yaml:4 grants.pay.refund.require[0] of `agent` asks for the time of day in America/New_York'],
+      [
+        'a-child.yaml:4 grants.pay.refund.require[0] of `agent` asks for the time of day in America/New_York (keep the time zone of the role that is extended)',
+      ],
     ],
     [
       'is its own ancestor',
@@ -123,10 +203,55 @@ describe('a role that extends another', () => {
       ['a-child.yaml:6 no unit is named by every `max` that holds, so nothing is allowed'],
     ],
     [
+      'extends a role that does not exist',
+      CHILD.replace('extends: agent', 'extends: agnt'),
+      [],
+      ['a-child.yaml:3 there is no role `agnt` (did you mean `agent`?)'],
+    ],
+    [
+      'extends nobody but something like itself',
+      CHILD.replace('extends: agent', 'extends: nigh'),
+      [],
+      ['a-child.yaml:3 there is no role `nigh` (there is: agent)'],
+    ],
+    [
+      'does not carry what an inherited line about people reads',
+      CHILD.replace(', carry: { queue: claims.queue }', ''),
+      [{ file: 'role.yaml', from: 'expires: 4h }', to: 'when: session.queue == "refunds" }' }],
+      [carries('approval[0]')],
+    ],
+    [
+      'does not carry what an inherited limit counts by',
+      CHILD.replace(', carry: { queue: claims.queue }', ''),
+      [{ file: 'role.yaml', from: 'rate: 20 per hour', to: 'rate: 20 per hour by session.queue' }],
+      [carries('rate')],
+    ],
+    [
+      'does not carry what an inherited line about people counts by',
+      CHILD.replace(', carry: { queue: claims.queue }', ''),
+      [{ file: 'role.yaml', from: 'rolling 24h by facts.charge.customer', to: 'rolling 24h by session.queue' }],
+      [carries('approval[1]')],
+    ],
+    [
+      'does not carry what the action that it grants again reads',
+      CHILD.replace(', carry: { queue: claims.queue }', ''),
+      [
+        {
+          file: 'actions.yaml',
+          from: 'form: { charge',
+          to: 'headers: { X-Queue: "${session.queue}" }\n  form: { charge',
+        },
+      ],
+      [3, 6].map(
+        (line) =>
+          `a-child.yaml:${line} pay.refund reads session.queue, which not every session of \`night\` carries (add it to \`carry:\` in each rule of \`issue_to\`)`,
+      ),
+    ],
+    [
       'names an action that is not granted',
       CHILD.replace('max: 20.00 USD,', 'max: 20.00 USD, next: [shop.gett],'),
       [],
-      ['a-child.yaml:6 there is no action `shop.gett`'],
+      ['a-child.yaml:6 there is no action `shop.gett` (did you mean `shop.get`?)'],
     ],
   ]
   for (const [what, child, changes, expected] of WRONG) {
@@ -167,7 +292,7 @@ describe('what a session carries', () => {
       '',
     )
     assert.deepEqual(said(withRole(second, template).findings), [
-      'a-child.yaml:3 pay.refund reads session.queue, which not every session of `night` carries',
+      'a-child.yaml:3 pay.refund reads session.queue, which not every session of `night` carries (add it to `carry:` in each rule of `issue_to`)',
     ])
   })
 })

@@ -53,7 +53,7 @@ export function startReplica({ name, policies, store, ledgerKey, ports, evidence
         KEYSTAY_TEST_KEY: BACKEND_KEY,
         KEYSTAY_TEST_DIE: die,
         KEYSTAY_TEST_SLOW: slowFile,
-        NODE_COMPILE_CACHE: join(tmpdir(), 'keystay-test-compiled'),
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(tmpdir(), 'keystay-test-compiled'),
       },
     })
     const begun = Date.now()

@@ -49,12 +49,17 @@ export function noticesAreClaimed(working: Working, operation: ClaimNotices): Re
     if (notice.due_at > now && !leftBehind) return []
     if (isLate(working, notice)) {
       const wait = working.waits.get(notice.wait)
-      // Whoever claimed it may have sent it, and is gone.
-      if (notice.owner !== null && wait?.over != null) followUp(working, wait, wait.over, notice.channel)
+      if (mayHaveCome(notice) && wait !== undefined) {
+        // It stays until it is known how its wait ends, to tell that.
+        if (wait.over === null) return []
+        followUp(working, wait, wait.over, notice.channel)
+      }
       dead.push(...misses(working, notice))
       return []
     }
-    return [putNotice(working, { ...notice, due_at: now + operation.for_ms, owner, tries: notice.tries + 1 })]
+    const unsure = mayHaveCome(notice) ? ({ unsure: true } as const) : {}
+    const claim = { due_at: now + operation.for_ms, owner, tries: notice.tries + 1 }
+    return [putNotice(working, { ...notice, ...unsure, ...claim })]
   })
   return { claimed, dead }
 }
@@ -65,12 +70,12 @@ export function noticeIsSettled(working: Working, operation: SettleNotice): Resu
   if (!mine) return { notice: null }
   const { outcome, said } = operation
   const tried: Notice = { ...notice, owner: null, said }
+  const wait = working.waits.get(notice.wait)
+  // It ended while this was under way: who was told just now, or may have been before, is told that too.
+  const isTold = outcome.kind === 'delivered' || notice.unsure === true
+  if (isTold && wait?.over != null && notice.kind !== 'call.decided') followUp(working, wait, wait.over, notice.channel)
   if (outcome.kind === 'delivered') {
-    const delivered = putNotice(working, { ...tried, state: 'delivered', due_at: working.now })
-    const wait = working.waits.get(notice.wait)
-    // It ended while this was under way: who was told just now is told that too.
-    if (wait?.over != null && notice.kind !== 'call.decided') followUp(working, wait, wait.over, notice.channel)
-    return { notice: delivered }
+    return { notice: putNotice(working, { ...tried, state: 'delivered', due_at: working.now }) }
   }
   const due_at = working.now + (outcome.again_ms ?? 0)
   const again = outcome.again_ms !== null && (notice.until === null || due_at < notice.until)
@@ -102,9 +107,11 @@ function endsOf(working: Working, id: string): { readonly over: number; readonly
     over++
     for (const notice of working.notices.values()) {
       if (notice.wait !== wait.id || notice.kind === 'call.decided') continue
-      if (notice.state === 'delivered') followUp(working, wait, decided, notice.channel)
+      const isUnderWay = notice.state === 'waiting' && notice.owner !== null
+      if (notice.state === 'delivered' || (notice.unsure === true && !isUnderWay))
+        followUp(working, wait, decided, notice.channel)
       // What is under way says itself what became of it.
-      else if (notice.state === 'waiting' && notice.owner === null) dead.push(...misses(working, notice))
+      if (notice.state === 'waiting' && !isUnderWay) dead.push(...misses(working, notice))
     }
   }
   return { over, dead }
@@ -116,6 +123,11 @@ function followUp(working: Working, wait: Wait, decided: Decided, channel: strin
   const times = { made_at: now, due_at: now, until: now + FOLLOW_UP_MS }
   const notice = noticeOf(wait, 'call.decided', channel, times, { outcome, by })
   if (!working.notices.has(notice.id)) putNotice(working, notice)
+}
+
+/** Whoever claimed it may have sent it, and is gone. */
+function mayHaveCome({ owner, unsure }: Notice): boolean {
+  return owner !== null || unsure === true
 }
 
 /** The hold is over, or its time is: it says nothing any more. */

@@ -49,7 +49,9 @@ export function compileAction(
 
   const facts: Fact[] = []
   const factTypes: { [name: string]: Type } = {}
-  const unknownFacts = has(at(piece, 'facts')) && entriesAt(at(piece, 'facts')).length === 0
+  // What is no map is a finding already, and what it was to hold is anybody's guess; an empty map holds nothing.
+  const facted = valueAt(at(piece, 'facts'))
+  const unknownFacts = facted !== undefined && (facted === null || typeof facted !== 'object' || Array.isArray(facted))
   for (const [fact, place] of entriesAt(at(piece, 'facts'))) {
     const scope = callScope(names, inputType, { object: { ...factTypes } })
     const compiled = compileFact(compiling, fact, place, backend, backends, scope)
@@ -177,6 +179,11 @@ function currencyAt(
 ): CostSpec extends infer C ? (C extends { currency: infer T } ? T | null : never) : never {
   const text = textAt(piece)
   if (text === null) return null
+  const capitals = text.toUpperCase()
+  if (text !== capitals && !Object.hasOwn(scope, text) && digitsOf(capitals) !== null) {
+    compiling.report.error(piece, `there is no \`${text}\` here`, `a currency is written in capitals: ${capitals}`)
+    return null
+  }
   if (!/^[A-Z]{3}$/.test(text)) return expressionAt(compiling, piece, scope, 'string')
   if (digitsOf(text) !== null) return text
   compiling.report.error(piece, `"${text}" is not a currency`, 'a currency is an ISO 4217 code such as USD')

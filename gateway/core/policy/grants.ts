@@ -1,11 +1,11 @@
-import type { CostSpec, Grant } from '../types.ts'
+import type { CostSpec, Grant, LimitLine } from '../types.ts'
 import type { CompiledAction } from './actions.ts'
 import { flagAt, has, numberAt, textsAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
 import { approvalLines } from './approvals.ts'
-import { budgetLines, maxLines, rateLines, requireLines, serializeLine } from './lines.ts'
+import { budgetLines, checkCited, maxLines, rateLines, requireLines, serializeLine } from './lines.ts'
 import type { GrantPlace, Priced } from './lines.ts'
-import { at, sound } from './place.ts'
+import { at, sound, valueAt } from './place.ts'
 import { checkRouteGrant } from './routes.ts'
 import type { Piece } from './place.ts'
 
@@ -26,28 +26,39 @@ export function compileGrant(
   place: GrantPlace,
   action: CompiledAction | undefined,
 ): OwnGrant {
+  const keys = Object.keys(valueAt(piece) ?? {})
   const max = maxLines(compiling, place, at(piece, 'max'))
   const budget = budgetLines(compiling, place, at(piece, 'budget'))
   const approval = approvalLines(compiling, place, at(piece, 'approval'))
   const serialize = at(piece, 'serialize')
+  const lines: { readonly [key: string]: readonly LimitLine[] } = {
+    budget: budget.lines,
+    rate: rateLines(compiling, place, at(piece, 'rate')),
+    serialize: has(serialize) && sound(serialize) ? serializeLine(compiling, place, serialize) : [],
+  }
+  const require = requireLines(compiling, place, at(piece, 'require'))
+  const cited: { readonly [key: string]: readonly { readonly because: string }[] } = {
+    ...lines,
+    max: max.lines,
+    require,
+    approval: approval.lines,
+  }
   const grant: OwnGrant = {
     piece,
     priced: [...max.priced, ...budget.priced, ...approval.priced],
     says: { next: has(at(piece, 'next')), dry_run: has(at(piece, 'dry_run')) },
     action: place.action,
     max: max.lines,
-    limits: [
-      ...budget.lines,
-      ...rateLines(compiling, place, at(piece, 'rate')),
-      ...(has(serialize) && sound(serialize) ? serializeLine(compiling, place, serialize) : []),
-    ],
-    require: requireLines(compiling, place, at(piece, 'require')),
+    limits: keys.flatMap((key) => lines[key] ?? []),
+    require,
     approval: approval.lines,
     next: textsAt(at(piece, 'next')),
     dry_run: flagAt(at(piece, 'dry_run')),
     attempts: numberAt(at(piece, 'attempts'), ATTEMPTS),
     holds_max: numberAt(at(piece, 'holds_max'), HOLDS),
+    order: keys.flatMap((key) => cited[key] ?? []).map(({ because }) => because),
   }
+  checkCited(compiling, place, piece)
   if (action?.streamed === true) checkRouteGrant(compiling, piece, action)
   return { ...grant, priced: action === undefined ? [] : checkUnits(compiling, grant, action) }
 }
@@ -92,10 +103,10 @@ function unitOf(cost: CostSpec | null): string | null {
  * narrower number.
  */
 export function inherit(own: OwnGrant | undefined, parent: Grant, parentRole: string): Grant {
+  const citing = (because: string): string =>
+    because.startsWith('roles.') ? because : `roles.${parentRole}.${because}`
   const cited = <Line extends { because: string }>(lines: readonly Line[]): Line[] =>
-    lines.map((line) =>
-      line.because.startsWith('roles.') ? line : { ...line, because: `roles.${parentRole}.${line.because}` },
-    )
+    lines.map((line) => ({ ...line, because: citing(line.because) }))
   return {
     action: parent.action,
     max: [...(own?.max ?? []), ...cited(parent.max)],
@@ -106,6 +117,7 @@ export function inherit(own: OwnGrant | undefined, parent: Grant, parentRole: st
     dry_run: own?.says.dry_run === true ? own.dry_run : parent.dry_run,
     attempts: Math.min(own?.attempts ?? parent.attempts, parent.attempts),
     holds_max: Math.min(own?.holds_max ?? parent.holds_max, parent.holds_max),
+    order: [...(own?.order ?? []), ...parent.order.map(citing)],
   }
 }
 

@@ -110,7 +110,7 @@ export const ROLE = object(
   'What an agent is, with its grants.',
   {
     role: named(PLAIN_NAME, 'Its name.'),
-    describe: text('What it is for.', { maxLength: 1000 }),
+    describe: text('What it is for. Needed, but for a role that extends another.', { maxLength: 1000 }),
     extends: named(
       PLAIN_NAME,
       'Keeps every line and counter of this role and adds its own; `issue_to` is never inherited.',
@@ -151,5 +151,5 @@ export const ROLE = object(
     }),
     delegate: { 'x-later': 'it comes with child sessions' },
   },
-  ['role', 'describe', 'issue_to', 'grants'],
+  ['role', 'issue_to', 'grants'],
 )

@@ -1,5 +1,5 @@
 import type { JsonSchema } from '../types.ts'
-import { list, map, object, PLAIN_NAME, text } from './language-words.ts'
+import { flag, list, map, object, PLAIN_NAME, text } from './language-words.ts'
 
 /** Tables for `policy test`: what a role's grants are meant to say, case by case. */
 
@@ -32,7 +32,11 @@ const GIVEN: { readonly [key: string]: JsonSchema } = {
     'Who said yes.',
     object(
       'A person.',
-      { person: text('Who.', { maxLength: 200 }), groups: list('Groups of this person.', PLAIN_NAME) },
+      {
+        person: text('Who.', { maxLength: 200 }),
+        groups: list('Groups of this person.', PLAIN_NAME),
+        passkey: flag('The yes was signed with a passkey of theirs.'),
+      },
       ['person', 'groups'],
     ),
   ),

@@ -58,6 +58,24 @@ export function linesAt(place: GrantPlace, piece: Piece, key: string, indexed: b
   })
 }
 
+/** What `because` and a table of tests cite must be one line: two of one name could not be told apart. */
+export function checkCited({ report }: Compiling, place: GrantPlace, grant: Piece): void {
+  const cited = new Set(['attempts', 'holds_max', ...(has(at(grant, 'serialize')) ? ['serialize'] : [])])
+  for (const key of ['max', 'budget', 'rate', 'require', 'approval']) {
+    for (const line of linesAt(place, at(grant, key), key, !['max', 'rate'].includes(key))) {
+      const shared = key === 'budget' ? /^[a-z][a-z0-9_-]*(?= of |$)/.exec(textAt(line.said) ?? '')?.[0] : undefined
+      const name = line.name ?? shared ?? line.suffix
+      if (cited.has(name))
+        report.error(
+          line.name === null ? line.said : at(line.piece, 'name'),
+          `another line of this grant is cited \`${name}\` already`,
+          line.name === null ? 'give it a `name:`' : 'choose another name',
+        )
+      cited.add(name)
+    }
+  }
+}
+
 export function maxLines(
   compiling: Compiling,
   place: GrantPlace,
@@ -101,7 +119,7 @@ function ownBudget(compiling: Compiling, place: GrantPlace, line: Written, text:
     compiling.report.error(line.said, parsed.message, parsed.hint)
     return null
   }
-  const by = byText === null ? byAt(compiling, place, line.piece) : byOf(compiling, place, byText, line.said, offset)
+  const by = byHere(compiling, place, line, byText, offset)
   if (by === null) return null
   const { because, report, suffix: name } = line
   return {
@@ -180,7 +198,7 @@ export function rateLines(compiling: Compiling, place: GrantPlace, piece: Piece)
       compiling.report.error(line.said, parsed.message, parsed.hint)
       return []
     }
-    const by = byText === null ? byAt(compiling, place, line.piece) : byOf(compiling, place, byText, line.said, offset)
+    const by = byHere(compiling, place, line, byText, offset)
     if (by === null) return []
     const { because, report, suffix: name } = line
     const max = { calls: parsed.max }
@@ -252,10 +270,19 @@ export function splitBy(text: string): { limit: string; by: string | null; offse
     : { limit: text.slice(0, found), by: text.slice(found + 4), offset: found + 4 }
 }
 
-function byAt(compiling: Compiling, place: GrantPlace, line: Piece): By | null {
-  const piece = at(line, 'by')
-  const text = typeof valueAt(line) === 'object' ? textAt(piece) : null
-  return text === null ? { kind: 'role' } : byOf(compiling, place, text, piece, 0)
+/** What a line counts by, said in its text or as a key of its own. */
+function byHere(
+  compiling: Compiling,
+  place: GrantPlace,
+  { piece, said }: Written,
+  inText: string | null,
+  offset: number,
+): By | null {
+  const own = typeof valueAt(piece) === 'object' ? textAt(at(piece, 'by')) : null
+  if (own === null) return inText === null ? { kind: 'role' } : byOf(compiling, place, inText, said, offset)
+  if (inText === null) return byOf(compiling, place, own, at(piece, 'by'), 0)
+  compiling.report.error(at(piece, 'by'), '`limit` says already what it counts by', 'take one of the two out', 'key')
+  return null
 }
 
 export function byOf(compiling: Compiling, place: GrantPlace, text: string, piece: Piece, offset: number): By | null {

@@ -43,7 +43,10 @@ export function* readPolicy(
   const pieces: KindPiece[] = []
   for (const text of texts) {
     for (const document of readDocuments(text, report)) {
-      if (isTest(text.path)) continue
+      if (isTest(text.path)) {
+        checkIsTable(document, report)
+        continue
+      }
       const kind = kindOf(document, report)
       if (kind === null) continue
       const piece: Piece = { document, path: [] }
@@ -55,7 +58,7 @@ export function* readPolicy(
           'key',
         )
       else {
-        if (!document.unreadable) checkStructure(piece, document.value, validators[kind], report)
+        if (!document.unreadable) checkStructure(piece, document.value, validators(kind), report)
         pieces.push({ kind, piece })
       }
     }
@@ -65,19 +68,28 @@ export function* readPolicy(
 }
 
 export function isTest(path: string): boolean {
-  return path.endsWith('.test.yaml')
+  return /\.test\.ya?ml$/i.test(path)
 }
 
-type Validators = { readonly [kind in Kind]: ValidateFunction }
+type Validators = (kind: Kind) => ValidateFunction
 let last: { readonly adapters: string; readonly validators: Validators } | null = null
 
-/** Compiled once for the same adapters: a policy is loaded again whenever it changes, its language is not. */
+/**
+ * Compiled once for the same adapters: a policy is loaded again whenever it changes, its language is not. Each kind is
+ * compiled when the first document of it comes: it takes longer than the reading of a small policy.
+ */
 function validatorsOf(adapters: AdapterSchemas): Validators {
   const text = JSON.stringify(adapters)
   if (last?.adapters === text) return last.validators
-  const schemas = Object.entries(languageOf(adapters)).map(([kind, schema]) => [kind, structureOf(schema)])
-  last = { adapters: text, validators: Object.fromEntries(schemas) as Validators }
-  return last.validators
+  const language = languageOf(adapters)
+  const compiled = new Map<Kind, ValidateFunction>()
+  const validators = (kind: Kind): ValidateFunction => {
+    const validate = compiled.get(kind) ?? structureOf(language[kind])
+    compiled.set(kind, validate)
+    return validate
+  }
+  last = { adapters: text, validators }
+  return validators
 }
 
 /** The first key that says what a document is. */
@@ -92,6 +104,21 @@ function kindOf(document: Document, report: Report): Kind | null {
   report.error(piece, 'no key says what this document is', hint, 'key')
   return null
 }
+/** What stands in a file of tests is read by `policy test` alone: a guardrail there would decide nothing. */
+function checkIsTable(document: Document, report: Report): void {
+  const keys = Object.keys(document.value)
+  const decides = ORDER.filter((kind) => kind !== 'tests').flatMap((kind) => KEYS[kind])
+  const key = keys.find((each) => decides.includes(each))
+  if (key === undefined || keys.includes('tests')) return
+  const piece: Piece = { document, path: [key] }
+  report.error(
+    piece,
+    `\`${key}\` is not read in a file of tests`,
+    'move the document to a file that does not end in .test.yaml',
+    'key',
+  )
+}
+
 /** `role:` and `action:` first: the keys of the others may one day stand in them. */
 const ORDER: readonly Kind[] = [
   'role',

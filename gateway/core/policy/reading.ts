@@ -29,6 +29,19 @@ export function readDocuments({ path: file, text }: PolicyText, report: Report):
   const place = beginningOf({ path: file, text })
   const { lines } = place.document
   const say: Say = (offset, message, hint) => report.error(place, message, hint, { at: offset })
+  const unseen = text.search(UNSEEN)
+  if (unseen >= 0) {
+    const code = text.codePointAt(unseen) ?? 0
+    if (code === 0xfffd) say(unseen, 'this is not text in UTF-8', 'save the file as UTF-8')
+    else {
+      const written = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`
+      say(
+        unseen,
+        `an invisible character (${written}) stands here`,
+        'take it out, or write it as an escape in double quotes',
+      )
+    }
+  }
   const tokens = judgeTokens(text, say)
   if (tokens === 'too_much') return []
 
@@ -53,6 +66,14 @@ export function readDocuments({ path: file, text }: PolicyText, report: Report):
   }
   return documents
 }
+
+/**
+ * What nobody sees who reads the file: control characters (YAML 1.2.2, 5.1, has none of them), marks that turn the
+ * direction of text, so that an editor shows another line than is judged (CVE-2021-42574), and bytes that were no text.
+ */
+const UNSEEN =
+  // oxlint-disable-next-line no-control-regex -- these are what is refused
+  /(?!^\ufeff)[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffd-\uffff\p{Cs}]/u
 
 type Say = (offset: number, message: string, hint?: string) => void
 
@@ -138,6 +159,11 @@ function nodesAllowed(map: YAMLMap, say: Say): boolean {
         refuse(node.range?.[0] ?? 0, 'this number is not finite', 'write a number in digits')
       } else if (typeof node.value === 'number' && Math.abs(node.value) > Number.MAX_SAFE_INTEGER) {
         refuse(node.range?.[0] ?? 0, 'this number is beyond 2^53 and would be changed by reading it', 'quote it')
+      } else if (typeof node.value === 'number' && !/^-?(0|[1-9][0-9]*)(\.[0-9]+)?$/.test(node.source ?? '0')) {
+        // 017 is 15 to a reader of YAML 1.1: which was meant, only its writer knows.
+        const exact = Number.isInteger(node.value) && !/^[-+]?0[0-9]/.test(node.source ?? '')
+        const hint = exact ? `write ${node.value}` : 'write a number in digits, without zeros before it'
+        refuse(node.range?.[0] ?? 0, 'this number is not written in plain digits', hint)
       }
     },
     Map(_key, node) {

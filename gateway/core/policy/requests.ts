@@ -5,6 +5,7 @@ import type { Placement } from '../template.ts'
 import type { BackendSpec, JsonObject, JsonSchema, Page, Template } from '../types.ts'
 import { entriesAt, expressionAt, itemsAt, templateAt, textAt } from './compiling.ts'
 import type { Compiling } from './compiling.ts'
+import { checkParameters } from './parameters.ts'
 import { at, sound, valueAt } from './place.ts'
 import type { Path, Piece } from './place.ts'
 import { checkStructure, structureOf } from './structure.ts'
@@ -45,6 +46,7 @@ export function compileRequest(
   checkStructure(piece, value, validatorOf(schema, use), compiling.report)
   if (!sound(piece)) return null
   refuseGaps(compiling, piece, schema)
+  checkParameters(compiling, piece, schema)
   const tree = Object.fromEntries(
     Object.entries(value as JsonObject).filter(([key]) => use === 'request' || !OURS.has(key)),
   )

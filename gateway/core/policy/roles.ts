@@ -12,6 +12,7 @@ import { at } from './place.ts'
 import type { Piece } from './place.ts'
 import { attributesAt, issueRules } from './issue-rules.ts'
 import { compilePrompt } from './prompt.ts'
+import { nearest } from '../spelling.ts'
 import { callScope, membersRead, OWN_ATTRIBUTES } from './scopes.ts'
 import type { Names } from './scopes.ts'
 
@@ -51,12 +52,8 @@ export function* compileRoles(compiling: Compiling, context: RoleContext): Gener
   return compiled
 }
 
-function parentOf(
-  { report, names }: Compiling,
-  name: string,
-  above: Piece,
-  open: ReadonlySet<string>,
-): [string, Piece] | null {
+function parentOf(compiling: Compiling, name: string, above: Piece, open: ReadonlySet<string>): [string, Piece] | null {
+  const { report, names } = compiling
   const parent = textAt(above)
   if (parent === null) return null
   const piece = names.roles.get(parent)
@@ -69,9 +66,23 @@ function parentOf(
     report.error(above, `\`${name}\` extends itself, by way of ${[...open].slice(-5).join(', ')}`)
     return null
   }
-  if (open.size <= ANCESTORS_MOST) return [parent, piece]
+  if (ancestorsOf(compiling, name) <= ANCESTORS_MOST) return [parent, piece]
   report.error(above, `a role has at most ${ANCESTORS_MOST} ancestors`)
   return null
+}
+
+/** One more than the most where there are more: as the files say it, whichever role is compiled first. */
+function ancestorsOf({ names }: Compiling, name: string): number {
+  const above = new Set<string>()
+  const parentName = (role: string): string | null => {
+    const piece = names.roles.get(role)
+    return piece === undefined ? null : textAt(at(piece, 'extends'))
+  }
+  for (let role = parentName(name); role !== null && !above.has(role); role = parentName(role)) {
+    above.add(role)
+    if (above.size > ANCESTORS_MOST) break
+  }
+  return above.size
 }
 
 function compileRole(
@@ -125,11 +136,14 @@ function compileRole(
     own.has(action) ? at(piece, 'grants', action) : at(piece, 'extends'),
   )
 
+  // A misspelt one is a finding already, with its hint.
+  const described = Object.keys(piece.document.value).some((key) => nearest(key, ['describe']) !== null)
+  if (!described && !has(at(piece, 'extends'))) compiling.report.error(piece, '`describe` is missing')
   const owners = at(piece, 'owners')
   textsAt(owners).forEach((group, index) => known(compiling, 'groups', group, at(owners, index)))
   return {
     name,
-    describe: textAt(at(piece, 'describe')) ?? '',
+    describe: textAt(at(piece, 'describe')) ?? parent?.describe ?? '',
     owners: has(owners) ? textsAt(owners) : (parent?.owners ?? []),
     owners_approve: has(at(piece, 'owners_approve'))
       ? flagAt(at(piece, 'owners_approve'))

@@ -21,6 +21,8 @@ export function structureOf(schema: JsonSchema): ValidateFunction {
     meta: false,
     validateSchema: false,
     logger: false,
+    // Half of the time to compile, and the documents that pass are few.
+    code: { optimize: false },
   })
   const later = (says: string): boolean => {
     later.errors = [{ keyword: 'x-later', message: says, params: {} }]
@@ -34,7 +36,7 @@ export function structureOf(schema: JsonSchema): ValidateFunction {
 /** Checks the shape of a piece and reports every difference; remembers in the document what must not be read further. */
 export function checkStructure(piece: Piece, value: Json, validate: ValidateFunction, report: Report): void {
   if (validate(value)) return
-  for (const error of chosen(validate.errors ?? [])) {
+  for (const error of chosen(decisive(validate.errors ?? []))) {
     const path = pathOf(error.instancePath)
     if (error.keyword === 'additionalProperties') {
       const name = String(error.params['additionalProperty'])
@@ -64,6 +66,16 @@ export function checkStructure(piece: Piece, value: Json, validate: ValidateFunc
     const pointsAtKey = ['propertyNames', 'x-later'].includes(error.keyword)
     report.error(where, said.message, said.hint, pointsAtKey ? 'key' : 'value')
   }
+}
+
+/** Where the type is another, that says all: what else the same schema asks of the value would only repeat it. */
+function decisive(errors: readonly ErrorObject[]): ErrorObject[] {
+  const mistyped = errors.filter(({ keyword }) => keyword === 'type')
+  return errors.filter(
+    (error) =>
+      error.keyword === 'type' ||
+      !mistyped.some((type) => type.instancePath === error.instancePath && type.parentSchema === error.parentSchema),
+  )
 }
 
 /** Of alternatives (`oneOf`, `anyOf`) only the errors of the branch that came closest; no wrappers around other errors. */
@@ -146,7 +158,8 @@ function sayOf(error: ErrorObject, name: string): { message: string; hint?: stri
       const names = schema['propertyNames'] as { readonly pattern?: string; readonly 'x-says'?: string }
       const given = String(error.params['propertyName'])
       const small = given.toLowerCase()
-      const fits = small !== given && names.pattern !== undefined && new RegExp(names.pattern).test(small)
+      const form = names.pattern === undefined ? null : new RegExp(names.pattern)
+      const fits = form !== null && !form.test(given) && form.test(small)
       const otherwise = names['x-says'] === undefined ? 'it cannot be used here' : `write ${names['x-says']}`
       return { message: `\`${given}\` is no good name`, hint: fits ? `did you mean \`${small}\`?` : otherwise }
     }
@@ -193,6 +206,9 @@ function hintOfType(schema: JsonSchema, data: unknown): { hint?: string } {
   if (types.includes('string') && typeof data === 'object')
     return { hint: 'quote the text: `{` begins a map and `[` a list' }
   if (types.includes('boolean') && typeof data === 'string') return { hint: 'write true or false' }
+  const counts = types.includes('integer') || types.includes('number')
+  if (counts && typeof data === 'string' && /^(0|[1-9][0-9]*)$/.test(data))
+    return { hint: `write ${data} without quotes` }
   return {}
 }
 

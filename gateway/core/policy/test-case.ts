@@ -1,7 +1,7 @@
 import { parseAmounts } from '../money.ts'
 import { keepTyped } from '../redact.ts'
 import type { Action, Amounts, Grant, Json, JsonObject, Keep, Policy, Role } from '../types.ts'
-import { entriesAt, has, itemsAt, textAt } from './compiling.ts'
+import { entriesAt, flagAt, has, itemsAt, textAt } from './compiling.ts'
 import { didYouMean } from './finding.ts'
 import type { Report } from './finding.ts'
 import { at, placeOf, valueAt } from './place.ts'
@@ -29,7 +29,11 @@ export interface PolicyCase {
   /** By the line as `because` cites it. */
   readonly used: ReadonlyMap<string, Amounts>
   readonly held: ReadonlyMap<string, Amounts>
-  readonly approved_by: readonly { readonly person: string; readonly groups: readonly string[] }[]
+  readonly approved_by: readonly {
+    readonly person: string
+    readonly groups: readonly string[]
+    readonly passkey: boolean
+  }[]
   readonly expect: 'allow' | 'hold' | 'deny'
   /** `1 of finance`; null: not asked. */
   readonly by: readonly string[] | null
@@ -96,7 +100,10 @@ export class CaseReader {
   #now(): number {
     const text = this.#text('now') ?? NOON
     const form = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/
-    const now = form.test(text) ? new Date(text).getTime() : Number.NaN
+    // Date would take the 30th of February for the 2nd of March.
+    const day = new Date(`${text.slice(0, 10)}T00:00:00Z`)
+    const isDay = form.test(text) && !Number.isNaN(day.getTime()) && text.startsWith(day.toISOString().slice(0, 10))
+    const now = isDay ? new Date(text).getTime() : Number.NaN
     if (Number.isNaN(now)) this.#report.error(this.#at('now'), `"${text}" is no instant`, `write it like ${NOON}`)
     return now
   }
@@ -197,6 +204,7 @@ export class CaseReader {
       return {
         person: textAt(at(person, 'person')) ?? '',
         groups: itemsAt(groups).map((group) => textAt(group) ?? ''),
+        passkey: flagAt(at(person, 'passkey')),
       }
     })
   }
