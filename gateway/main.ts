@@ -21,7 +21,7 @@ import { openAnchor } from './open-anchor.ts'
 import type { Anchoring, OpenedAnchor } from './open-anchor.ts'
 import { haveSecrets, needsOf } from './have-secrets.ts'
 import { lastWords } from './last-words.ts'
-import { openLedger, signerOf } from './open-ledger.ts'
+import { BROKEN, openLedger, signerOf } from './open-ledger.ts'
 import { openLog } from './log.ts'
 import type { Log } from './log.ts'
 import { openMetrics } from './metrics.ts'
@@ -113,9 +113,9 @@ export interface Running {
 /** What keeps a gateway from starting: one sentence that says what, where and what to do. */
 export class StartError extends Error {
   override readonly name = 'StartError'
-  /** 3: the policy is invalid (the message holds its findings). */
-  readonly exit: 2 | 3
-  constructor(message: string, exit: 2 | 3 = 2) {
+  /** 3: the policy is invalid (the message holds its findings). 7: the ledger is not whole. */
+  readonly exit: 2 | 3 | 7
+  constructor(message: string, exit: 2 | 3 | 7 = 2) {
     super(message)
     this.exit = exit
   }
@@ -196,7 +196,7 @@ async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
     ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
     ...(options.step === undefined ? {} : { step: options.step }),
     ...(options.ledgerDeadline_ms === undefined ? {} : { deadline_ms: options.ledgerDeadline_ms }),
-  })
+  }).catch(ledgerError)
   const lending = leases()
   const store = hurrying(metrics.store(opened), lending)
   undo.push(() => store.close())
@@ -268,7 +268,7 @@ async function compose(options: ServeOptions, begun: Begun): Promise<Running> {
     now: house.clock.now,
     metrics,
     agentUrl: who.agentUrl,
-    ledger: { checkpoint: opened.checkpoint, vkey: opened.vkey },
+    ledger: { checkpoint: opened.checkpoint, vkey: opened.vkey, tile: opened.tile },
     fault: (error) =>
       log('error', 'a fault of ours', {
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -387,6 +387,11 @@ function connected<T>(open: () => T): T {
 
 function startError(error: Error): never {
   throw new StartError(error.message)
+}
+
+function ledgerError(error: Error): never {
+  if (error.name !== BROKEN) return startError(error)
+  throw new StartError(`Nothing was started: ${error.message}. keystay ledger verify says where.`, 7)
 }
 
 async function startEntries(house: House, options: ServeOptions, early: readonly SecretEvent[]): Promise<void> {

@@ -5,6 +5,7 @@ import type { Log } from './log.ts'
 import { ledgerKey } from './secrets/ledger-key.ts'
 import { storeAddress } from './store/address.ts'
 import { openStore } from './store/open.ts'
+import { LedgerBroken } from './store/ledger.ts'
 import type { OpenStoreOptions } from './store/open.ts'
 import { listenPostgres, openPostgres, readPostgres, reopenPostgres } from './store/postgres.ts'
 import { openReplica } from './store/replica.ts'
@@ -42,6 +43,9 @@ export async function signerOf(options: LedgerOptions, log: Log): Promise<{ sign
   if (created) log('info', `made a key that signs the ledger: ${ref} (keep a copy: it proves the ledger)`)
   return { signer: { name: options.ledgerName ?? 'keystay.ledger', privateKey }, made: created }
 }
+
+/** The name of the error that a ledger throws which is not whole. */
+export const BROKEN = LedgerBroken.name
 
 /** @throws Error for the operator when it cannot be served from; nothing is held then. */
 export async function openLedger(store: string, signer: Signer, parts: Parts): Promise<OpenStore> {

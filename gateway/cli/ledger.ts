@@ -54,7 +54,11 @@ export function ledger(program: Command): void {
   ).action(checkpoint)
 }
 
-async function verify(options: Options): Promise<void> {
+async function verify(options: Options, command: Command): Promise<void> {
+  // Who names two would believe that both were checked. What the environment says is a default, and steps back.
+  const store = command.getOptionValueSource('store') === 'cli' ? options.store : undefined
+  if ([store, options.export, options.proof].filter((one) => one !== undefined).length > 1)
+    throw new Failure(EXIT.usage, 'Say one of --store, --export and --proof: one thing is checked at a time.')
   const key = options.publicKey === undefined ? undefined : await readKey(options.publicKey)
   if (options.proof !== undefined) return verifyProof(options.proof, key ?? noKey(), options.json === true)
   const { verifyExport, verifyStore } = await import('../store/verify.ts')

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { ConfigError, DEFAULTS, LEVELS, serveOptions, type ServeFlags } from '../config.ts'
 import type { ServeOptions } from '../main.ts'
-import { EXIT, Failure } from './exit.ts'
+import { EXIT, Failure, type Exit } from './exit.ts'
 
 /** `serve`: the gateway, in the foreground, until SIGINT or SIGTERM. */
 export function serve(program: Command): void {
@@ -62,7 +62,7 @@ function startFailure(error: unknown, { listen, adminListen, stripeListen }: Ser
   if (!(error instanceof Error)) return error
   const { code, port } = error as { code?: string; port?: number }
   if (error.name === 'StartError')
-    return new Failure('exit' in error && error.exit === 3 ? EXIT.policy_invalid : EXIT.usage, error.message)
+    return new Failure('exit' in error ? (error.exit as Exit) : EXIT.usage, error.message)
   if (code !== 'EADDRINUSE' && code !== 'EACCES') return error
   const flags = [
     ['--admin-listen', adminListen],

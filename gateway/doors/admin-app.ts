@@ -28,7 +28,7 @@ export function adminApp(parts: DoorParts): Express {
     ...(devToken === null ? [] : [devRoutes(devToken, link, parts.gateway, route)]),
     sameOrigin(parts.gateway),
     ...(parts.metrics === undefined ? [] : [metricsRoute(parts, parts.metrics, route)]),
-    ...(parts.ledger === undefined ? [] : [ledgerRoutes(parts.ledger, route)]),
+    ...(parts.ledger === undefined ? [] : [ledgerRoutes(parts, parts.ledger, route)]),
     ...(signIn === undefined || adminUrl === undefined || agentUrl === undefined
       ? []
       : [

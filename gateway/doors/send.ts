@@ -10,6 +10,8 @@ export interface Answer {
   readonly body: unknown
   /** Goes out as it is, in place of a body that becomes JSON. */
   readonly text?: string
+  /** Goes out in place of both, as it is: hashes, or what was looked through before. */
+  readonly bytes?: Uint8Array
   /** Undefined ones are left out. */
   readonly headers?: Headers
   /** Values of Set-Cookie, a line each. */
@@ -33,7 +35,7 @@ export function sender(scrub: Scrub): Send {
   return async (
     request,
     response,
-    { status, type = 'application/json', body, text, headers = {}, cookies = [], policy },
+    { status, type = 'application/json', body, text, bytes, headers = {}, cookies = [], policy },
   ) => {
     const whole = await discardBody(request)
     if (response.headersSent || response.destroyed) return
@@ -46,6 +48,11 @@ export function sender(scrub: Scrub): Send {
       if (value !== undefined) lines.push(name, oneLine(scrub(value)))
     }
     if (!whole) lines.push('Connection', 'close')
+    if (bytes !== undefined) {
+      lines.push('Content-Type', type, 'Content-Length', String(bytes.length))
+      response.writeHead(status, lines).end(bytes)
+      return
+    }
     if (body === undefined && text === undefined) {
       response.writeHead(status, lines).end()
       return

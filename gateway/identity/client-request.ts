@@ -1,4 +1,4 @@
-import { ONE_ROLE, roleOf } from './grants.ts'
+import { ONE_ROLE, readTarget, roleOf } from './grants.ts'
 import { oauthError } from './oauth-error.ts'
 import type { OAuthError } from './oauth-error.ts'
 
@@ -21,13 +21,6 @@ export function readClient(form: ReadonlyMap<string, string>, agentUrl: string):
   if (target !== null) return target
   const role = roleOf(get('scope'))
   return role === null ? oauthError('invalid_scope', ONE_ROLE) : { client, role }
-}
-
-/** RFC 8707: sessions are for this gateway, as a whole or by its MCP door. @returns what is wrong, or null. */
-export function readTarget(resource: string | null, agentUrl: string): OAuthError | null {
-  const base = agentUrl.replace(/\/+$/, '')
-  if (resource === null || [base, `${base}/`, `${base}/mcp`].includes(resource)) return null
-  return oauthError('invalid_target', `Sessions are for ${base} only.`)
 }
 
 const CLIENT = /^[\x21-\x7E]{1,200}$/

@@ -24,6 +24,8 @@ export interface ExchangeParts extends IssueParts {
   readonly keys: KeyRing
   /** Whether a proof from this source that does not hold may have an entry of its own. */
   readonly unprovenEntry: (source: string) => boolean
+  /** How agents reach us. */
+  readonly agentUrl?: () => string
 }
 
 /** Where a request came from. */
@@ -50,7 +52,7 @@ export async function exchange(
   from: From,
   parts: ExchangeParts,
 ): Promise<OAuthAnswer> {
-  const asked = readGrant(form)
+  const asked = readGrant(form, parts.agentUrl?.())
   if ('error' in asked) {
     from.refused(asked.error)
     return { status: 400, body: asked }

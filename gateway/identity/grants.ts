@@ -24,17 +24,22 @@ export interface Asked extends Terms {
   readonly role: string
 }
 
-/** An empty parameter counts as absent (RFC 6749, section 3.2); ones that we do not know are ignored. */
-export function readGrant(form: ReadonlyMap<string, string>): Asked | OAuthError {
+/**
+ * An empty parameter counts as absent (RFC 6749, section 3.2); ones that we do not know are ignored.
+ *
+ * @param agentUrl how agents reach us; without it no resource is ours.
+ */
+export function readGrant(form: ReadonlyMap<string, string>, agentUrl?: string): Asked | OAuthError {
   const get = (name: string): string | null => form.get(name) || null
   const bad = (text: string): OAuthError => oauthError('invalid_request', text)
   const grant = get('grant_type')
   if (grant === null) return bad(`grant_type is missing; it must be ${TOKEN_EXCHANGE} or ${JWT_BEARER}.`)
   if (grant !== TOKEN_EXCHANGE && grant !== JWT_BEARER)
     return oauthError('unsupported_grant_type', `grant_type must be ${TOKEN_EXCHANGE} or ${JWT_BEARER}.`)
-  if (get('resource') !== null || get('audience') !== null) {
+  if (get('audience') !== null || (get('resource') !== null && agentUrl === undefined))
     return oauthError('invalid_target', 'Session tokens are for this gateway only: leave out resource and audience.')
-  }
+  const target = readTarget(get('resource'), agentUrl ?? '')
+  if (target !== null) return target
   const proofs = grant === JWT_BEARER ? readAssertion(get) : readTokens(get)
   if ('error' in proofs) return proofs
   const terms = readTerms(get)
@@ -42,6 +47,13 @@ export function readGrant(form: ReadonlyMap<string, string>): Asked | OAuthError
   const role = roleOf(get('scope'))
   if (role === null) return oauthError('invalid_scope', ONE_ROLE)
   return { grant, ...proofs, ...terms, role }
+}
+
+/** RFC 8707: sessions are for this gateway, as a whole or by its MCP door. @returns what is wrong, or null. */
+export function readTarget(resource: string | null, agentUrl: string): OAuthError | null {
+  const base = agentUrl.replace(/\/+$/, '')
+  if (resource === null || [base, `${base}/`, `${base}/mcp`].includes(resource)) return null
+  return oauthError('invalid_target', `Sessions are for ${base} only.`)
 }
 
 export const ONE_ROLE = 'scope must be role:NAME, exactly one.'

@@ -49,6 +49,8 @@ export interface IdentityParts {
   readonly newSessionId: () => string
   /** null unless under --dev. */
   readonly dev: DevIssuer | null
+  /** How agents reach us. */
+  readonly agentUrl?: () => string
 }
 
 export function identity(parts: IdentityParts): Identity {

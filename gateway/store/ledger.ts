@@ -117,29 +117,35 @@ export async function newestCheckpoint(db: Db): Promise<StoredCheckpoint | null>
   return row ?? null
 }
 
+/** What is there is not what was signed: nothing may be served. Other threads tell it by its name. */
+export class LedgerBroken extends Error {
+  override readonly name = 'LedgerBroken'
+}
+
 /**
  * Before the first new signature: the newest checkpoint is ours, and the entries behind it (at most what a second
  * brings, after a crash) lead to the head. Else somebody who rewrote the store while it was closed would get the new
- * history signed. It reads only those entries, so a start does not get slower with the ledger.
+ * history signed. It reads only those entries and the last that were signed, so a start does not get slower with the ledger.
  *
- * @throws Error that says what does not hold: nothing may be served.
+ * @throws LedgerBroken that says what does not hold: nothing may be served.
  */
 export async function continueFrom(db: Db, vkey: string): Promise<void> {
   const head = await readHead(db)
   const checkpoint = await newestCheckpoint(db)
   if (checkpoint === null) {
     if (head.frontier.size === 0) return
-    throw new Error(`the ledger has ${head.frontier.size} entries and no checkpoint: it was tampered with`)
+    throw new LedgerBroken(`the ledger has ${head.frontier.size} entries and no checkpoint: it was tampered with`)
   }
   const opened = openCheckpoint(checkpoint.note, vkey)
   if (!opened.ok)
-    throw new Error(
+    throw new LedgerBroken(
       `the newest checkpoint does not stand (${opened.error}): another ledger key, or it was tampered with`,
     )
   const { size, root } = opened.checkpoint
   const start = frontierFrom(size, checkpoint.frontier)
   if (hex(rootOf(start)) !== hex(root))
-    throw new Error('the newest checkpoint does not fit its tree: the store was tampered with')
+    throw new LedgerBroken('the newest checkpoint does not fit its tree: the store was tampered with')
+  await mustEndIn(db, start)
   const rows = await db.all<{ idx: number; bytes: string }>(
     'SELECT idx, bytes FROM entries WHERE idx >= $1 ORDER BY idx',
     [size],
@@ -151,8 +157,32 @@ export async function continueFrom(db: Db, vkey: string): Promise<void> {
   )
   const stored = hex(rootOf(head.frontier))
   if (!gapless || end.size !== head.frontier.size || hex(rootOf(end)) !== stored || stored !== head.root) {
-    throw new Error(`the ledger does not continue its checkpoint of ${size} entries: it was tampered with`)
+    throw new LedgerBroken(`the ledger does not continue its checkpoint of ${size} entries: it was tampered with`)
   }
+}
+
+/** So many entries, or fewer, are looked at before a checkpoint. */
+const TAIL = 1024
+
+/**
+ * The end is where entries are cut off; what goes missing elsewhere, `ledger verify` finds.
+ *
+ * @throws LedgerBroken where the last entries that were signed are not those that are there.
+ */
+async function mustEndIn(db: Db, { size, hashes }: Frontier): Promise<void> {
+  const tail = size % TAIL
+  // Of whole stretches of them only the last entry is asked for: their root needs all of it.
+  const from = size - (tail || Math.min(size, 1))
+  const text = 'SELECT bytes FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx'
+  const rows = await db.all<{ bytes: string }>(text, [from, size])
+  const leaves = rows.map(({ bytes }) => leafHash(bytes))
+  // The last hashes of a frontier are those of the entries behind its whole stretches.
+  const last = { size: tail, hashes: hashes.slice(hashes.length - frontierLength(tail)) }
+  const fits = tail === 0 || frontierText(append(EMPTY, leaves)) === frontierText(last)
+  if (rows.length !== size - from || !fits)
+    throw new LedgerBroken(
+      'the last entries that were signed are not those that are there: the store was tampered with',
+    )
 }
 
 export function hex(bytes: Uint8Array): string {
@@ -163,7 +193,7 @@ export function hex(bytes: Uint8Array): string {
 export function frontierFrom(size: number, text: string): Frontier {
   const bytes = Buffer.from(text, 'hex')
   if (!/^[0-9a-f]*$/.test(text) || bytes.length !== 32 * frontierLength(size) || text.length !== 2 * bytes.length) {
-    throw new Error(`the frontier of the ledger does not fit its size ${size}`)
+    throw new LedgerBroken(`the frontier of the ledger does not fit its size ${size}`)
   }
   const hashes = Array.from({ length: bytes.length / 32 }, (_, index) => bytes.subarray(32 * index, 32 * (index + 1)))
   return { size, hashes }

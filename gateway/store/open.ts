@@ -134,7 +134,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const apart = options.now === undefined && options.inline === undefined ? readingThread(file) : null
   return {
     ...reading,
-    ...(apart === null ? {} : { look: apart.look, proof: apart.proof, lastUses: apart.lastUses }),
+    ...(apart === null ? {} : { look: apart.look, proof: apart.proof, tile: apart.tile, lastUses: apart.lastUses }),
     owner,
     shared: false,
     write: writer.write,

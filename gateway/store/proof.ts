@@ -2,6 +2,7 @@ import { setImmediate as breath } from 'node:timers/promises'
 import { openCheckpoint } from '../core/checkpoint-note.ts'
 import { nodeHash, treeRoot } from '../core/merkle.ts'
 import type { Hash } from '../core/merkle.ts'
+import { TILE } from '../core/tile.ts'
 import type { CallProof, ProvenEntry } from '../core/proof.ts'
 import type { Db } from './db.ts'
 import { newestCheckpoint, SUBTREE } from './ledger.ts'
@@ -28,12 +29,9 @@ export function noRoots(): Roots {
  * @returns null before the first head was signed.
  */
 export async function proofOf(db: Db, call: string, roots: Roots): Promise<CallProof | null> {
-  const newest = await newestCheckpoint(db)
-  if (newest === null) return null
-  const vkey = (await readValues(db, ['vkey'])).get('vkey') ?? ''
-  const opened = openCheckpoint(newest.note, vkey)
-  // What the note says was signed, whatever the column beside it says.
-  const size = opened.checkpoint?.size ?? newest.size
+  const tree = await signedTree(db)
+  if (tree === null) return null
+  const { note, vkey, size } = tree
   const rows = await db.all<{ idx: number; bytes: string }>(
     'SELECT idx, bytes FROM entries WHERE call = $1 ORDER BY idx',
     [call],
@@ -45,10 +43,19 @@ export async function proofOf(db: Db, call: string, roots: Roots): Promise<CallP
     const path = await pathOf(db, roots, idx, 0, size)
     entries.push({ index: idx, bytes, hashes: path.map((hash) => Buffer.from(hash).toString('base64')) })
   }
-  return { call, checkpoint: newest.note, vkey, entries, unsigned: rows.length - signed.length }
+  return { call, checkpoint: note, vkey, entries, unsigned: rows.length - signed.length }
 }
 
-async function readRoots(db: Db, roots: Roots): Promise<void> {
+/** The newest signed head, and how many entries it covers; null before the first was signed. */
+export async function signedTree(db: Db): Promise<{ note: string; vkey: string; size: number } | null> {
+  const newest = await newestCheckpoint(db)
+  if (newest === null) return null
+  const vkey = (await readValues(db, ['vkey'])).get('vkey') ?? ''
+  // What the note says was signed, whatever the column beside it says.
+  return { note: newest.note, vkey, size: openCheckpoint(newest.note, vkey).checkpoint?.size ?? newest.size }
+}
+
+export async function readRoots(db: Db, roots: Roots): Promise<void> {
   const text = 'SELECT start, root FROM subtrees WHERE start >= $1 ORDER BY start'
   for (const { start, root } of await db.all<{ start: number; root: string }>(text, [roots.until])) {
     roots.known.set(`${start} ${SUBTREE}`, Buffer.from(root, 'hex'))
@@ -65,7 +72,8 @@ async function pathOf(db: Db, roots: Roots, index: number, start: number, end: n
     : [...(await pathOf(db, roots, index, middle, end)), await rootBetween(db, roots, start, middle)]
 }
 
-async function rootBetween(db: Db, roots: Roots, start: number, end: number): Promise<Hash> {
+/** The root of the leaves from `start` to before `end`, read where it is not known. */
+export async function rootBetween(db: Db, roots: Roots, start: number, end: number): Promise<Hash> {
   const size = end - start
   const name = `${start} ${size}`
   const known = roots.known.get(name)
@@ -76,11 +84,11 @@ async function rootBetween(db: Db, roots: Roots, start: number, end: number): Pr
       ? treeRoot(await leavesOf(db, start, end))
       : nodeHash(await rootBetween(db, roots, start, middle), await rootBetween(db, roots, middle, end))
   // Its size is a power of two exactly where half of it is split off; only such a subtree stays as the tree grows.
-  if (size >= SUBTREE && middle - start === size / 2) roots.known.set(name, root)
+  if (size >= TILE && middle - start === size / 2) roots.known.set(name, root)
   return root
 }
 
-async function leavesOf(db: Db, start: number, end: number): Promise<Hash[]> {
+export async function leavesOf(db: Db, start: number, end: number): Promise<Hash[]> {
   await breath()
   const rows = await db.all<{ leaf: string }>('SELECT leaf FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx', [
     start,

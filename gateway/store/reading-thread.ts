@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { CallProof } from '../core/proof.ts'
+import type { Tile } from '../core/tile.ts'
 import { parsedInTurns } from './look.ts'
 import { StoreUnavailable } from './store.ts'
 import type { CallFilter, Glance, Sought } from './store.ts'
@@ -8,12 +9,14 @@ import type { CallFilter, Glance, Sought } from './store.ts'
 export interface Reads {
   look(filter: CallFilter & Sought, size: number): Promise<Glance>
   proof(call: string): Promise<CallProof | null>
+  tile(tile: Tile): Promise<string | null>
   lastUses(role: string, actions: readonly string[]): Promise<Map<string, number>>
 }
 
 export type Asked =
   | { readonly id: number; readonly what: 'look'; readonly filter: CallFilter & Sought; readonly size: number }
   | { readonly id: number; readonly what: 'proof'; readonly call: string }
+  | { readonly id: number; readonly what: 'tile'; readonly tile: Tile }
   | { readonly id: number; readonly what: 'lastUses'; readonly role: string; readonly actions: readonly string[] }
 
 /** `answer` as JSON; of a look, each call is a text of its own. */
@@ -103,6 +106,9 @@ export function readingThread(file: string, url = WORKER, idle_ms = IDLE_MS): Re
     },
     async proof(call) {
       return JSON.parse(await answerTo({ what: 'proof', call })) as CallProof | null
+    },
+    async tile(tile) {
+      return JSON.parse(await answerTo({ what: 'tile', tile })) as string | null
     },
     async lastUses(role, actions) {
       return new Map(JSON.parse(await answerTo({ what: 'lastUses', role, actions })) as [string, number][])

@@ -37,6 +37,7 @@ import { consentsByIds, consentsByUserCodes, visitsByIds } from './visits.ts'
 import { passkeysByIds, passkeysOf } from './passkeys.ts'
 import { filterSessions, sessionByTokenHash, sessionIsDue, sessionsByIds } from './sessions.ts'
 import type { OpenStore } from './store.ts'
+import { tileOf } from './tile.ts'
 
 /** What a store reads. Everything is asked of the database; whoever is alone with it may remember some of it. */
 export type Reading = Omit<
@@ -75,6 +76,7 @@ export async function readingFrom(reader: Reader): Promise<Reading> {
     lastUses: (role, actions) => lastUses(reader, role, actions),
     story: (call) => storyOf(reader, call),
     proof: (call) => proofOf(reader, call, roots),
+    tile: (tile) => tileOf(reader, tile, roots),
     sessionByToken: (tokenHash) => sessionByTokenHash(reader, tokenHash),
     session: async (id) => (await sessionsByIds(reader, [id]))[0] ?? null,
     sessions: (filter) => filterSessions(reader, filter),

@@ -27,7 +27,7 @@ export type FromWorker =
   | { readonly did: 'open' | 'run' | 'tick'; readonly batched: Batched }
   | { readonly did: 'close' }
   /** It could not open: the message is for the operator. */
-  | { readonly did: 'fail'; readonly message: string }
+  | { readonly did: 'fail'; readonly name: string; readonly message: string }
 
 /** What this needs of a MessagePort. */
 export interface WorkerPort {
@@ -82,7 +82,8 @@ export function runWorker(
         last = last.then(tick)
       }, TICK_MS)
     } catch (error) {
-      say({ did: 'fail', message: error instanceof Error ? error.message : String(error) })
+      const { name, message } = error instanceof Error ? error : new Error(String(error))
+      say({ did: 'fail', name, message })
       port.close()
     }
   }

@@ -3,6 +3,7 @@ import type { LeaseRow } from '../core/lease.ts'
 import type { Notice, Wait } from '../core/notice.ts'
 import type { Operation, ResultOf, SessionRow, Switches } from '../core/operations.ts'
 import type { CallProof } from '../core/proof.ts'
+import type { Tile } from '../core/tile.ts'
 import type { Bodies, Call, JsonObject, LimitState, PolicyText } from '../core/types.ts'
 import type { Passkey } from '../core/passkey.ts'
 import type { Consent, Visit } from '../core/visit.ts'
@@ -40,6 +41,8 @@ export interface Store {
   story(call: string): Promise<JsonObject[]>
   /** That these entries are in the tree whose head was signed last; null before the first one was. */
   proof(call: string): Promise<CallProof | null>
+  /** What a tile of the signed tree holds, base64; null where that does not reach so far. */
+  tile(tile: Tile): Promise<string | null>
   sessionByToken(tokenHash: string): Promise<SessionRow | null>
   session(id: string): Promise<SessionRow | null>
   sessions(filter: SessionFilter): Promise<SessionRow[]>

@@ -35,7 +35,7 @@ export async function startThread(
   worker.on('message', (text: string) => {
     const message = JSON.parse(text) as FromWorker
     if (message.did === 'open') opening.resolve(message.batched)
-    else if (message.did === 'fail') opening.reject(new Error(message.message))
+    else if (message.did === 'fail') opening.reject(Object.assign(new Error(message.message), { name: message.name }))
     else if (message.did === 'tick') events.ticked(message.batched)
     else if (message.did === 'run') running?.resolve(message.batched)
   })

@@ -23,7 +23,7 @@ export function policyOf(
   backends: readonly Shown[],
   { http, postgres, warehouse }: Addresses,
 ): { [path: string]: string } {
-  const common = 'private: true, timeout: 2s, lands_within: 100ms, breaker: { open_after: 100%, of: 10000, for: 1s }'
+  const common = 'private: true, timeout: 15s, lands_within: 100ms, breaker: { open_after: 100%, of: 10000, for: 1s }'
   const lines = backends.map(({ name, ref, by, streams }, number) =>
     by === 'postgres'
       ? `  ${name}: { adapter: postgres, url: "postgres://localhost:${postgres.port}/turn${number}?sslmode=verify-full", ` +

@@ -2,6 +2,7 @@ import { deepEqual, equal, match } from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { makeKeys, writeKeys } from '../../deploy/demo/keys.ts'
 import { prepareDemo, startProcess, type Demo } from '../demo/demo.ts'
 import { keystay } from './keystay.ts'
@@ -71,6 +72,26 @@ describe('keystay serve', () => {
     match(gateway.err(), /age:\/\/(stripe\/restricted_key|orders\/write_key)/)
   })
 
+  it('exits 7 where the end of the ledger was cut off, in one sentence, and 2 where the store is none', async () => {
+    const file = (demo.env['KEYSTAY_STORE'] ?? '').replace('sqlite:', '')
+    const database = new DatabaseSync(file)
+    database.exec('DELETE FROM entries WHERE idx = (SELECT max(idx) FROM entries)')
+    database.close()
+    const broken = serve()
+    equal(await broken.ended, 7)
+    match(
+      broken.err(),
+      /(?:^|\n)keystay: Nothing was started: the last entries that were signed are not those that are there.*\n$/,
+    )
+    await writeFile(
+      file,
+      'no database, but some text that is as long as the head of one would be, and longer than that.',
+    )
+    const none = serve()
+    equal(await none.ended, 2)
+    match(none.err(), /(?:^|\n)keystay: [^\n]*not a database[^\n]*\n$/)
+  })
+
   it('exits 3 for a policy with errors, and shows their lines', async () => {
     await writeFile(join(demo.policies, 'budgets.yaml'), 'budgets:\n  goodwill: { limit: 2000 USD per day }\n')
     const gateway = serve()
@@ -98,6 +119,11 @@ describe('keystay ledger', () => {
       'an export that is not there',
       ['verify', '--export', '/nowhere', '--public-key', import.meta.filename],
       'it is no export of a ledger',
+    ],
+    [
+      'two things to check at once',
+      ['verify', '--store', 'sqlite:/nowhere/x.db', '--export', '/nowhere', '--public-key', import.meta.filename],
+      'Say one of --store, --export and --proof',
     ],
   ] as const) {
     it(`exits 2 for ${name}`, async () => {

@@ -233,6 +233,22 @@ describe('a login that was made', () => {
     }
   })
 
+  it('is nobody’s once another process has the call: that one revokes it, and a certain no counts all the same', () => {
+    const REFUSED: Outcome = { kind: 'refused', status: 400, message: 'no', evidence: {} }
+    for (const [settles, end] of [
+      [settling(GIVEN), ['fenced', 'unknown']],
+      [{ ...settling(), outcome: REFUSED }, ['settled', 'refused']],
+    ] as const) {
+      const world = running()
+      const { owner } = theCall(world)
+      world.owner = 'rep_2'
+      assert.equal(world.write({ op: 'take_over', call: 'call_1', from: owner }).kind, 'settled')
+      world.owner = owner ?? ''
+      assert.deepEqual([world.write(settles).kind, theCall(world).state], end)
+      assert.equal(row(world), undefined)
+    }
+  })
+
   it('ends once, with the reason that its lineage has or that is said', () => {
     const world = running()
     world.write(settling(GIVEN))

@@ -152,7 +152,11 @@ describe('the signed head of the ledger', () => {
   it('is there for everybody, as text, and not before it is signed', async () => {
     let note: string | null = null
     const home = await house({
-      ledger: { checkpoint: async () => note, vkey: async () => 'keystay.ledger+00000000+AA==' },
+      ledger: {
+        checkpoint: async () => note,
+        vkey: async () => 'keystay.ledger+00000000+AA==',
+        tile: async () => null,
+      },
     })
     const look = (path: string) => request(home.admin.url).get(path)
     assert.equal((await look('/ledger/checkpoint')).status, 404)
@@ -162,6 +166,49 @@ describe('the signed head of the ledger', () => {
     assert.equal((await look('/ledger/key.pub')).text, 'keystay.ledger+00000000+AA==\n')
     assert.equal((await look('/ledger/checkpoint?x=1')).status, 400)
     assert.equal((await look('/ledger/checkpoint').set('Origin', 'https://evil.example')).status, 403)
+    await home.close()
+  })
+
+  it('has tiles: of hashes for everybody, of entries for whoever may export', async () => {
+    const entry = Buffer.from('{"id":"ent_1","note":"sk_test_in_an_entry"}')
+    const secret = 'sk_test_in_an_entry'
+    let known = ''
+    const home = await house({
+      scrub: (text) => (known === '' ? text : text.replaceAll(known, '[secret]')),
+      ledger: {
+        checkpoint: async () => null,
+        vkey: async () => '',
+        tile: async ({ of, index, width }) => {
+          if (index > 1) return null
+          const bytes = of === 'entries' ? Buffer.from([0, entry.length, ...entry]) : Buffer.alloc(32 * width, 0xff)
+          return bytes.toString('base64')
+        },
+      },
+    })
+    const look = async (path: string, bearer?: string) => {
+      const headers = bearer === undefined ? {} : { Authorization: bearer }
+      const response = await fetch(`${home.admin.url}/ledger/tile/${path}`, { headers })
+      return {
+        status: response.status,
+        type: response.headers.get('content-type'),
+        bytes: Buffer.from(await response.arrayBuffer()),
+      }
+    }
+    const hashes = { status: 200, type: 'application/octet-stream', bytes: Buffer.alloc(96, 0xff) }
+    assert.deepEqual(await look('0/001.p/3'), hashes)
+    for (const path of ['0/002', '0/1', '0/000?x=1', 'entries', 'other/000', ''])
+      assert.equal((await look(path, home.dana)).status, path.includes('?') ? 400 : 404, path)
+    assert.equal((await look('entries/000')).status, 401)
+    const all = home.gateway.people.rights
+    const none = { view: true, freeze: true, settle: true, export: false }
+    Object.assign(home.gateway.people, { rights: () => none })
+    assert.equal((await look('entries/000', home.dana)).status, 403)
+    Object.assign(home.gateway.people, { rights: all })
+    const { status, bytes } = await look('entries/000', home.dana)
+    assert.deepEqual([status, bytes.subarray(2)], [200, entry])
+    known = secret
+    const kept = await look('entries/000', home.dana)
+    assert.deepEqual([kept.status, kept.bytes.includes(secret)], [500, false])
     await home.close()
   })
 })

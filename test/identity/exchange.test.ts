@@ -26,7 +26,17 @@ beforeEach(async () => {
   store = memorySessions(() => now)
   dev = await devIssuer({ now: () => now, random })
   const newSessionId = () => `ses_${String(store.written.length).padStart(26, '0')}`
-  who = identity({ store, policy: () => POLICY, now: () => now, monotonic: () => now, random, newSessionId, dev })
+  const agentUrl = () => 'https://keystay.example/'
+  who = identity({
+    store,
+    policy: () => POLICY,
+    now: () => now,
+    monotonic: () => now,
+    random,
+    newSessionId,
+    dev,
+    agentUrl,
+  })
 })
 
 const proof = (claims: JsonObject = {}, issuer = 'ci') =>
@@ -343,6 +353,7 @@ describe('a token exchange', () => {
       'invalid_request',
     ],
     ['a resource', { resource: 'https://api.example' }, 'invalid_target'],
+    ['a resource that only begins like ours', { resource: 'https://keystay.example/mcp/x' }, 'invalid_target'],
     ['an audience', { audience: 'stripe' }, 'invalid_target'],
     ['no scope', { scope: undefined }, 'invalid_scope'],
     ['two roles', { scope: 'role:support-agent role:tied' }, 'invalid_scope'],
@@ -364,6 +375,11 @@ describe('a token exchange', () => {
       )
     })
   }
+
+  it('takes this gateway, and its MCP door, for a resource (RFC 8707)', async () => {
+    for (const resource of ['https://keystay.example', 'https://keystay.example/', 'https://keystay.example/mcp'])
+      assert.equal((await ask({ resource })).status, 200, resource)
+  })
 
   it('opens nothing when the store cannot write', async () => {
     store.fault = Object.assign(new Error('disk full'), { name: 'StoreUnavailable' })

@@ -165,6 +165,37 @@ describe('a lease in a policy', () => {
       'lifetime: 2d',
       ['action.yaml:5 a lease lives from 1s to 24h | a session that needs it longer asks again'],
     ],
+    [
+      'lifetime: 30m',
+      'lifetime: 999ms',
+      ['action.yaml:5 a lease lives from 1s to 24h | a session that needs it longer asks again'],
+    ],
+    ['lifetime: 30m', 'lifetime: 1s', []],
+    ['lifetime: 30m', 'lifetime: 24h', []],
+    [
+      'lifetime: 30m',
+      'lifetime: 86401s',
+      ['action.yaml:5 a lease lives from 1s to 24h | a session that needs it longer asks again'],
+    ],
+    ['roles: [reader]', 'roles: [pgreader, my_pg_role]', []],
+    ...(
+      [
+        'pg_read_server_files',
+        'pg_write_server_files',
+        'pg_signal_backend',
+        'pg_signal_autovacuum_worker',
+        'pg_create_subscription',
+        'pg_checkpoint',
+        'pg_maintain',
+      ] as const
+    ).map(
+      (role) =>
+        [
+          'roles: [reader]',
+          `roles: [reader, ${role}]`,
+          [`action.yaml:5 \`${role}\` reaches out of the database: files, programs or other logins | ${NARROW}`],
+        ] as const,
+    ),
     ['connections: 3', 'connections: 0', ['action.yaml:5 `connections` must be at least 1']],
     ['connections: 3', 'conections: 3', ['action.yaml:5 unknown key `conections` | did you mean `connections`?']],
   ]
@@ -173,6 +204,17 @@ describe('a lease in a policy', () => {
       assert.deepEqual(findings(from, to).toSorted(), expected.toSorted())
     })
   }
+
+  it('is not made by a login whose name is another one tomorrow', () => {
+    const ours = (user: string) => {
+      const result = compiled(ACTION, BACKENDS.replace('user: broker', `user: "${user}"`))
+      return result.ok ? [] : result.findings.map(({ message }) => message)
+    }
+    assert.deepEqual(ours('vault://kv/db#user'), [
+      "the gateway's own login at `warehouse` is another one tomorrow, and who made a login must drop it",
+    ])
+    assert.deepEqual(ours('broker2'), [])
+  })
 
   it('of our own login is the whole of it: no user or password beside it', () => {
     const both = BACKENDS.replace('{ lease:', '{ user: broker, lease:')

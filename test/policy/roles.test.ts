@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { compile, referencedFiles } from '../../gateway/core/compile.ts'
-import type { Finding, Role } from '../../gateway/core/types.ts'
+import type { Expression, Finding, Role } from '../../gateway/core/types.ts'
 import { changed, compileChanged, schemas } from './company.ts'
 import type { Change } from './company.ts'
 
@@ -131,6 +131,17 @@ describe('a role that extends another', () => {
     )
   })
 
+  it('may inherit what asks for the time of day, in the same zone; not in another, whatever else is asked', () => {
+    const reads: Change = {
+      file: 'role.yaml',
+      from: '"!facts.charge.disputed"',
+      to: 'now.hour >= 6 && input.amount > 5',
+    }
+    assert.deepEqual(withRole(CHILD, reads).findings, [])
+    const elsewhere = CHILD.replace('extends: agent', 'extends: agent\ntimezone: Asia/Tokyo')
+    assert.equal(withRole(elsewhere, reads).findings.length, 1)
+  })
+
   it('has ten ancestors at most, whatever the order of the files', () => {
     const chain = (length: number) =>
       Array.from({ length }, (_, index) =>
@@ -259,6 +270,93 @@ describe('a role that extends another', () => {
       assert.deepEqual(said(withRole(child, ...changes).findings), expected)
     })
   }
+})
+
+describe('who may hold a role', () => {
+  const rules = (line: string, ...changes: readonly Change[]) => {
+    const { role, findings } = withRole(CHILD.replace(/^issue_to: .*$/m, `issue_to: [${line}]`), ...changes)
+    const told = JSON.stringify(role?.issue_to, (_key, value: unknown) =>
+      typeof value === 'object' && value !== null && 'reads' in value ? (value as Expression).text : value,
+    )
+    return findings.length > 0 ? said(findings) : (JSON.parse(told) as Role['issue_to'])
+  }
+  const listed: Change = {
+    file: 'identity.yaml',
+    from: 'person: claims.sub',
+    to: 'person: claims.sub, groups: claims.g',
+  }
+
+  it('is whom an issuer proves, with what its sessions carry, or a group of people', () => {
+    assert.deepEqual(
+      rules(
+        '{ issuer: cluster, where: claims.sub == "a", carry: { queue: claims.queue, more: claims.x } }, { group: leads, carry: { queue: claims.q, more: claims.y } }',
+      ),
+      [
+        {
+          issuer: 'cluster',
+          group: null,
+          where: 'claims.sub == "a"',
+          carry: { queue: 'claims.queue', more: 'claims.x' },
+        },
+        { issuer: null, group: 'leads', where: null, carry: { queue: 'claims.q', more: 'claims.y' } },
+      ],
+    )
+  })
+
+  it('may go by the groups that the issuer lists, its own or that of the group', () => {
+    const carried = 'carry: { queue: claims.q }'
+    for (const rule of ['issuer: staff', 'group: leads']) {
+      const line = `{ ${rule}, where: '"night" in groups', ${carried} }`
+      assert.equal(rules(line, listed).length, 1)
+      assert.deepEqual(rules(line), ['a-child.yaml:4 there is no `groups` here (known here: claims)'])
+    }
+  })
+
+  it('is not what a wrong expression would carry, nor what a session has of its own', () => {
+    const carrying = (text: string) =>
+      rules(`{ issuer: cluster, where: claims.sub == "a", carry: { queue: claims.q, ${text} } }`)
+    assert.deepEqual(carrying('x: clams.x'), ['a-child.yaml:4 there is no `clams` here (did you mean `claims`?)'])
+    assert.deepEqual(carrying('requester: claims.x'), [
+      'a-child.yaml:4 a session has its own `requester` (choose another name)',
+    ])
+  })
+})
+
+describe('part of a claim', () => {
+  const PREFIX = 'a prefix of a claim must end in a separator (one of :/.-@)'
+  const SUFFIX = 'a suffix of a claim must begin with a separator (one of :/.-@)'
+  const PATTERN = 'a pattern for a claim must hold both ends, without alternatives'
+  const LITERAL = (name: string) => `what \`${name}\` compares a claim with must be a text in quotes`
+  const WHERE: readonly (readonly [where: string, refusal: string | null])[] = [
+    ['claims.sub.startsWith("agents:support")', PREFIX],
+    ['claims.sub.startsWith(":")', PREFIX],
+    ['claims.sub.startsWith("")', PREFIX],
+    ...[...':/.-@'].map((separator) => [`claims.sub.startsWith("agents${separator}")`, null] as const),
+    ['claims.sub.startsWith("agents_")', PREFIX],
+    ['claims.sub.endsWith("example.com")', SUFFIX],
+    ['claims.sub.endsWith("@")', SUFFIX],
+    ['claims.sub.endsWith("")', SUFFIX],
+    ['claims.sub.endsWith("@example.com")', null],
+    ['claims.sub.endsWith("example.com@")', SUFFIX],
+    ['claims.sub.matches("^agents:[a-z]+$")', null],
+    ['claims.sub.matches("agents:[a-z]+$")', PATTERN],
+    ['claims.sub.matches("^agents:[a-z]+")', PATTERN],
+    ['claims.sub.matches("^agents:a|agents:b$")', PATTERN],
+    ['claims.sub.matches("$agents^")', PATTERN],
+    ['claims.sub.startsWith(claims.prefix)', LITERAL('startsWith')],
+    ['claims.sub.endsWith(claims.suffix)', LITERAL('endsWith')],
+    ['!(claims.list.exists(l, l.endsWith("x")) && claims.sub == "a")', SUFFIX],
+    ['claims.sub == "a" || (claims.iss == "b" ? claims.sub.startsWith("a") : false)', PREFIX],
+    ['claims.sub == "agents"', null],
+  ]
+  for (const [where, refusal] of WHERE)
+    it(`${refusal === null ? 'may be' : 'is not enough'}: ${where}`, () => {
+      const line = CHILD.replace(/where: [^,]*/, () => `where: '${where}'`)
+      assert.deepEqual(
+        withRole(line).findings.map(({ message }) => message),
+        refusal === null ? [] : [refusal],
+      )
+    })
 })
 
 describe('what a session carries', () => {

@@ -3,6 +3,7 @@ import { compile } from '../../gateway/core/compile.ts'
 import { testPolicy } from '../../gateway/core/policy-test.ts'
 import { isListed, isPlainPath, parseAllowed } from '../../gateway/core/route.ts'
 import { parseSize } from '../../gateway/core/size.ts'
+import type { JsonObject, Scope } from '../../gateway/core/types.ts'
 import { COMPANY, FILES, schemas } from './company.ts'
 
 const ROUTES = `route: llm.chat
@@ -80,6 +81,79 @@ describe('a route in a policy', () => {
     assert.deepEqual([effect, policy().actions.get('llm.batch')?.effect], ['read', 'write'])
     assert.deepEqual(example, { method: 'POST', path: '/v1/chat/completions' })
     assert.deepEqual(Object.keys((input['properties'] ?? {}) as object), ['method', 'path', 'query', 'length'])
+  })
+
+  it('has the defaults of what it does not say, and keeps what came of it', () => {
+    const {
+      input: _input,
+      request,
+      summary,
+      cost,
+      validate,
+      ...batch
+    } = policy().actions.get('llm.batch') ?? assert.fail()
+    assert.deepEqual(batch, {
+      name: 'llm.batch',
+      describe: 'Batches.',
+      effect: 'write',
+      sensitive: [],
+      example: { method: 'POST', path: '/v1/batches' },
+      backend: 'llm',
+      facts: [],
+      recheck: null,
+      keep: ['outcome', 'status', 'request', 'response', 'reason'],
+      undo: 'none',
+      replay_ms: 604_800_000,
+      route: {
+        allow: [{ method: 'POST', path: '/v1/batches' }],
+        headers: [],
+        request_max: 1024 * 1024,
+        record: { request: 'digest', response: 'digest' },
+      },
+    })
+    assert.equal(cost?.kind, 'count')
+    const asked = { input: { method: 'POST', path: '/v1/batches' } } as unknown as Scope
+    assert.deepEqual(request.render(asked), { ok: true, value: { method: 'POST', path: '/v1/batches' } })
+    assert.deepEqual(summary?.render(asked), { ok: true, value: 'POST /v1/batches' })
+    const queried = { input: { method: 'POST', path: '/v1/batches', query: 'a=1' } } as unknown as Scope
+    assert.deepEqual(request.render(queried), {
+      ok: true,
+      value: { method: 'POST', path: '/v1/batches', query: 'a=1' },
+    })
+    const wrong = (given: object) => validate(given as JsonObject).length > 0
+    const path = '/v1/batches'
+    assert.deepEqual(
+      [
+        { method: 'POST', path },
+        { method: 'POST', path, query: 'q'.repeat(4000), length: 1024 * 1024 },
+        { method: 'GET', path },
+        { method: 'POST', path: '/v1/other' },
+        { method: 'POST', path, query: 'q'.repeat(4001) },
+        { method: 'POST', path, length: 1024 * 1024 + 1 },
+        { method: 'POST', path, length: -1 },
+        { method: 'POST', path, more: 1 },
+      ].map(wrong),
+      [false, false, true, true, true, true, true, true],
+    )
+    const { route, replay_ms } =
+      policy({
+        from: 'request: digest, response: none }',
+        to: 'request: body, response: body }\nreplay: 2h',
+      }).actions.get('llm.chat') ?? assert.fail()
+    assert.deepEqual([route?.record, replay_ms], [{ request: 'body', response: 'body' }, 7_200_000])
+  })
+
+  it('says what to write instead', () => {
+    const hints = (from: string, to: string) => {
+      const result = compiled({ from, to })
+      return result.ok ? [] : result.findings.map(({ hint }) => hint)
+    }
+    assert.deepEqual(hints('backend: llm\nallow: ["POST', 'backend: pay\nallow: ["POST'), [
+      'name a backend with adapter: proxy',
+    ])
+    assert.deepEqual(hints('GET /v1/models"', 'GET /v1/files/*"'), ['keep one of the two'])
+    assert.deepEqual(hints('2MB', '99GB'), ['write 16GB or less'])
+    assert.deepEqual(hints('[OpenAI-Beta]', '[Authorization]'), ['take it out: it never passes'])
   })
 
   it('is tested in tables like an action', () => {

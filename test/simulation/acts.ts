@@ -2,8 +2,10 @@ import type { Agents, TownParts } from './agents.ts'
 import { PRINCIPALS } from './company.ts'
 import type { Fault, Profile } from './faults.ts'
 import type { Fleet } from './fleet.ts'
+import type { Lessees } from './lessees.ts'
 import type { People } from './people.ts'
 import type { Host } from './time.ts'
+import type { UnnamedAgents } from './unnamed.ts'
 
 export interface ActParts extends TownParts {
   readonly profile: Profile
@@ -11,13 +13,19 @@ export interface ActParts extends TownParts {
   readonly fleet: Fleet
   readonly agents: Agents
   readonly people: People
+  /** In a world where requests are asked without keys. */
+  readonly unnamed: UnnamedAgents | null
+  /** In a world where logins are lent. */
+  readonly lessees: Lessees | null
   /** Hosts without a line to the database, until when. */
   readonly gone: Map<Host, number>
 }
 
 /** What may happen next, by its weight; what is a fault only where this run has it. */
 export function acting(parts: ActParts): { act(): void; issue(): Promise<void> } {
-  const { time, random, profile, shared, fleet, agents, people, backends, struck, trace, gone } = parts
+  const { time, random, profile, shared, fleet, agents, people, unnamed, lessees, backends, struck, trace, gone } =
+    parts
+  const isLater = unnamed !== null || lessees !== null
   const someHost = (): Host => random.pick([...fleet.processes.values()]).host
   const isServed = (): boolean => fleet.processes.size > 0
   const where = (fault: Fault, weight: number, otherwise = 0): number => (profile.has(fault) ? weight : otherwise)
@@ -54,12 +62,12 @@ export function acting(parts: ActParts): { act(): void; issue(): Promise<void> }
         [where('approve twice', 3), () => people.approve('stale')],
         [where('reject', 4), people.reject],
         [where('cancel', 4), agents.cancel],
-        [where('revoked', 5), people.revoke],
+        [where('revoked', lessees === null ? 5 : 12), people.revoke],
         [where('logout', 2), agents.logout],
         [where('frozen', 8), people.freeze],
         [where('reload', 3), fleet.reload],
         [where('facts change', 5), changeFacts],
-        [where('clock forward', 2), () => fleet.clock(true)],
+        [where('clock forward', isLater ? 4 : 2), () => fleet.clock(true)],
         [where('clock behind', 2), () => fleet.clock(false)],
         [where('stop', 2), () => void fleet.stop(random.pick(fleet.names))],
         [where('crash', 2), () => isServed() && fleet.crash(someHost(), random.pick([10, 1000, 7000]))],
@@ -70,6 +78,10 @@ export function acting(parts: ActParts): { act(): void; issue(): Promise<void> }
         [shared ? where('database gone', 4) : 0, () => isServed() && cutLine()],
         [4, () => void issue()],
         [6, people.settle],
+        [unnamed === null ? 0 : 50, () => unnamed?.wish()],
+        [unnamed === null ? 0 : 12, () => unnamed?.crowd()],
+        [lessees === null ? 0 : 60, () => lessees?.wish()],
+        [lessees === null ? 0 : 25, () => lessees?.look()],
       ]
       let left = random.below(acts.reduce((sum, [weight]) => sum + weight, 0))
       for (const [weight, work] of acts) {

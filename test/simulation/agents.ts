@@ -19,7 +19,9 @@ import { isWrite } from './track.ts'
 export interface Agents {
   /** A proof became a session, as a store keeps it. */
   session(principal: Principal, role: string, lifetime_ms: number): Promise<void>
-  readonly sessions: readonly { readonly id: string }[]
+  readonly sessions: readonly Signed[]
+  /** The same wish through a session that lives, if there is one. */
+  fresh(wish: Wish): Wish
   /** An agent wants something; sometimes what it wanted before. */
   wish(): void
   /** The same wish once more, at any process. */
@@ -44,6 +46,14 @@ export interface TownParts {
 
 type Principal = (typeof PRINCIPALS)[number]
 
+/** An agent that has signed in. */
+export interface Signed {
+  readonly id: string
+  readonly token: string
+  readonly principal: Principal
+  readonly role: string
+}
+
 const AMOUNTS = [1000, 3000, 6000, 9000, 14_000, 18_000, 25_000]
 const KEYS = 3
 const SESSION = { attributes: {}, issuer: 'demo', jti: null, proof: 'simulated', policy: '', prompt: null } as const
@@ -51,7 +61,7 @@ const SESSION = { attributes: {}, issuer: 'demo', jti: null, proof: 'simulated',
 export function agents(parts: TownParts): Agents {
   const { time, random, oracle, backends, database, struck, trace } = parts
   const { at, does, somewhere, count } = parts.door
-  const sessions: { token: string; principal: Principal; role: string; id: string }[] = []
+  const sessions: Signed[] = []
   const wishes: Wish[] = []
   const known = new Set<string>()
   let keys = 0
@@ -77,6 +87,7 @@ export function agents(parts: TownParts): Agents {
 
   return {
     sessions,
+    fresh,
     async session(principal, role, lifetime_ms) {
       const process = somewhere()
       if (process === null) return

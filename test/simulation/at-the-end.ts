@@ -1,4 +1,5 @@
 import { verifyReader } from '../../gateway/store/verify.ts'
+import type { Variant } from './company.ts'
 import type { Database } from './database.ts'
 import { decideAgain } from './decide-again.ts'
 import type { Fleet } from './fleet.ts'
@@ -11,6 +12,7 @@ export interface EndParts {
   readonly fleet: Fleet
   readonly oracle: Oracle
   readonly database: Database
+  readonly variants: readonly Variant[]
   readonly waiting: () => number
   /** I10 too; it takes as long as all the rest. */
   readonly isDecidedAgain: boolean
@@ -32,7 +34,7 @@ export async function checkTheEnd(parts: EndParts): Promise<void> {
     const track = oracle.calls.get(id)
     if (track?.state !== state) violated('I17', `${id} is ${state}, and its entries say ${track?.state}`)
   }
-  if (parts.isDecidedAgain) decideAgain(database, violated)
+  if (parts.isDecidedAgain) decideAgain(database, parts.variants, violated)
   await agree(parts)
   const report = await verifyReader(database.whole)
   if (!report.ok) violated('I15', report.problems.map(({ message }) => message).join('; '))

@@ -1,9 +1,11 @@
 import type { Operation, ResultOf } from '../../gateway/core/operations.ts'
 import type { Call } from '../../gateway/core/types.ts'
-import type { Working } from '../../gateway/core/working.ts'
-import type { Folding } from '../../gateway/store/batch.ts'
 import { StoreFault } from '../../gateway/store/db.ts'
 import type { Driver } from '../../gateway/store/db.ts'
+import { BROKEN_JOINS } from './broken-joins.ts'
+import { BROKEN_LEASES } from './broken-leases.ts'
+import { BROKEN_NOTICES } from './broken-notices.ts'
+import { folded } from './folded.ts'
 import type { Planted } from './process.ts'
 
 /** One rule, broken in one place, from the outside: what follows it is the production code as it stands. */
@@ -323,17 +325,9 @@ export const BROKEN: { readonly [rule: string]: Broken } = {
       },
     },
   },
-}
-
-type Fold = Folding['fold']
-
-function folded(instead: (fold: Fold, working: Working, operation: Operation) => ResultOf<Operation>): Planted {
-  return {
-    folding: (folding) => ({
-      ...folding,
-      fold: (working, operation) => instead(folding.fold, working, operation),
-    }),
-  }
+  ...BROKEN_JOINS,
+  ...BROKEN_LEASES,
+  ...BROKEN_NOTICES,
 }
 
 function takenForKept(driver: Driver): Driver {

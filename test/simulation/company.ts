@@ -1,6 +1,9 @@
 import { backendSchema, requestSchema } from '../../adapters/http/schema.ts'
+import * as postgres from '../../adapters/postgres/schema.ts'
 import { compile, formatFinding } from '../../gateway/core/compile.ts'
 import type { Person, Policy } from '../../gateway/core/types.ts'
+import { endpoint, LENT, LENT_RULES, NOTIFY, OPEN_HOLDS, WARE } from './offers.ts'
+import type { World } from './world.ts'
 
 /**
  * A company with few keys and tiny budgets, so that things collide, as a policy and as this file's own words about it:
@@ -41,6 +44,8 @@ export const BACKENDS = {
   pay: { timeout_ms: 2000, lands_within_ms: 1000, lives_ms: 60_000 },
   shop: { timeout_ms: 1000, lands_within_ms: 2000, lives_ms: null },
   blind: { timeout_ms: 1000, lands_within_ms: 1000, lives_ms: null },
+  /** Makes logins. */
+  ware: { timeout_ms: 1000, lands_within_ms: 1000, lives_ms: null },
 } as const
 export type BackendName = keyof typeof BACKENDS
 
@@ -70,6 +75,8 @@ export const PRINCIPALS = [
 ] as const
 
 interface Shape {
+  /** It stands at the door of another shape, lends logins and tells people by notices. */
+  readonly later: boolean
   readonly daily: number
   readonly window: 'day' | 'rolling 1h'
   readonly company: number
@@ -85,6 +92,7 @@ interface Shape {
 }
 
 const BASE: Shape = {
+  later: false,
   daily: 30_000,
   window: 'day',
   company: 45_000,
@@ -119,7 +127,7 @@ function textsOf(shape: Shape): { path: string; text: string }[] {
   pay: { adapter: http, url: "http://127.0.0.1:1", auth: { bearer: "env://SIMULATED_KEY" }, idempotency: { header: Idempotency-Key, lives: ${BACKENDS.pay.lives_ms}ms }, ${common('pay')} }
   shop: { adapter: http, url: "http://127.0.0.1:2", auth: { bearer: "env://SIMULATED_KEY" }, ${common('shop')} }
   blind: { adapter: http, url: "http://127.0.0.1:3", auth: { bearer: "env://SIMULATED_KEY" }, ${common('blind')} }
-`,
+${shape.later ? `  ware: { adapter: postgres, url: "postgres://127.0.0.1:5/ware", auth: { user: broker, password: "env://SIMULATED_KEY" }, ${common('ware')} }\n` : ''}`,
     'identity.yaml': `issuers:
   demo: { dev: true, accounts: { dana: { groups: [finance] }, bot-a: {}, bot-b: {} } }
 groups:
@@ -151,7 +159,7 @@ summary: Refund \${cost} on \${input.charge}
 request:
   POST: /v1/refunds
   json: { charge: "\${input.charge}", amount: "\${input.amount}", client: "\${input.client}", mode: ${shape.mode}, call: "\${call.id}" }
-${shape.payRecheck ? RECHECK : ''}output: { keep: [id, client] }
+${shape.payRecheck ? RECHECK : ''}${shape.later ? endpoint('refunds') : ''}output: { keep: [id, client] }
 ---
 action: pay.look
 describe: Look at a charge.
@@ -173,7 +181,7 @@ backend: shop
 request:
   POST: /v1/orders
   json: { amount: "\${input.amount}", client: "\${input.client}", call: "\${call.id}" }
-${RECHECK}output: { keep: [id, client] }
+${RECHECK}${shape.later ? endpoint('orders') : ''}output: { keep: [id, client] }
 ---
 action: blind.note
 describe: Write a note.
@@ -187,6 +195,7 @@ request:
   json: { amount: "\${input.amount}", client: "\${input.client}", call: "\${call.id}" }
 output: { keep: [id, client] }
 `,
+    ...(shape.later ? { 'ware.yaml': WARE, 'notify.yaml': NOTIFY } : {}),
     'agent.yaml': role('agent', shape),
     ...(shape.clerk ? { 'clerk.yaml': role('clerk', shape) } : {}),
   }
@@ -222,7 +231,7 @@ grants:
   blind.note:
     rate: ${shape.rate} per minute
     attempts: 6
-`
+${shape.later ? LENT : ''}`
 }
 
 function rulesOf(shape: Shape): Rules {
@@ -234,7 +243,7 @@ function rulesOf(shape: Shape): Rules {
       limits: [
         { name: 'daily', max: shape.daily, unit: 'USD', shared: false, window: shape.window },
         { name: 'company', max: shape.company, unit: 'USD', shared: true, window: shape.window },
-        { name: 'open holds', max: 3, unit: 'calls', shared: false, window: 'at once' },
+        OPEN_HOLDS,
       ],
       needs: (amount, risky) => [
         ...(amount > shape.above && amount <= LARGE ? [{ count: 1, of: 'finance' }] : []),
@@ -244,20 +253,28 @@ function rulesOf(shape: Shape): Rules {
     },
     'shop.order': { limits: [rate], needs: () => [] },
     'blind.note': { limits: [rate], needs: () => [] },
+    ...(shape.later ? LENT_RULES : {}),
   }
   return { grants: shape.clerk ? { agent: grants, clerk: grants } : { agent: grants } }
 }
 
-let compiled: ReadonlyMap<string, Variant> | null = null
+const SCHEMAS = {
+  http: { backend: backendSchema, request: requestSchema },
+  postgres: { backend: postgres.backendSchema, request: postgres.requestSchema },
+}
 
-/** The policies of the simulation, by name; compiled once. */
-export function variants(): ReadonlyMap<string, Variant> {
-  compiled ??= new Map(
-    Object.entries(SHAPES).map(([name, shape]) => {
-      const made = compile(textsOf(shape), { http: { backend: backendSchema, request: requestSchema } })
-      if (!made.ok) throw new Error(made.findings.map(formatFinding).join('\n'))
-      return [name, { name, policy: made.policy, rules: rulesOf(shape) }]
-    }),
-  )
-  return compiled
+const compiled = new Map<boolean, readonly Variant[]>()
+
+/** The policies of a world; compiled once. */
+export function variants(world: World): readonly Variant[] {
+  const later = world !== 'calls'
+  const known = compiled.get(later)
+  if (known !== undefined) return known
+  const all = Object.entries(SHAPES).map(([name, shape]) => {
+    const made = compile(textsOf({ ...shape, later }), SCHEMAS)
+    if (!made.ok) throw new Error(made.findings.map(formatFinding).join('\n'))
+    return { name, policy: made.policy, rules: rulesOf({ ...shape, later }) }
+  })
+  compiled.set(later, all)
+  return all
 }

@@ -38,6 +38,8 @@ export interface DatabaseParts {
   /** Whose clock the database shows to those that share it (R14). */
   readonly machine: Host
   readonly fault: (host: Host) => TransactionFault | null
+  /** How long a transaction is on its way to its turn, ms; 0: no time. */
+  readonly line: (host: Host) => number
   /** Until then (true time) the host has no line to the database. */
   readonly goneUntil: (host: Host) => number
   /** How long a notice takes, ms; null: it is lost. */
@@ -106,6 +108,8 @@ export async function openDatabase(parts: DatabaseParts): Promise<Database> {
     work: (db: Db, wall: number | null) => Promise<T>,
   ): Promise<T> {
     if (!host.alive) return never()
+    const line_ms = parts.line(host)
+    if (line_ms > 0) await time.after(line_ms, host)
     await take(host)
     await gate(host)
     const fault = parts.fault(host)

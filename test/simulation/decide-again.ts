@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { Call, JsonObject, Plan, Question, Session } from '../../gateway/core/types.ts'
 import { weigh } from '../../gateway/core/weigh.ts'
 import { limitId } from '../../gateway/pipeline/consider.ts'
-import { variants } from './company.ts'
+import type { Variant } from './company.ts'
 import type { Database } from './database.ts'
 
 interface Kept {
@@ -17,6 +17,7 @@ interface Kept {
 /** I10: every decision once more, from the policy text that it cites and the question as it was kept. */
 export function decideAgain(
   database: Pick<Database, 'rows'>,
+  variants: readonly Variant[],
   violated: (invariant: string, what: string) => void,
 ): void {
   const [key] = database.rows<{ value: string }>(`SELECT value FROM meta WHERE name = 'fingerprint_key'`)
@@ -29,7 +30,7 @@ export function decideAgain(
       .rows<{ digest: string; texts: string }>('SELECT digest, texts FROM policies')
       .map((row) => [row.digest, row.texts]),
   )
-  for (const { policy } of variants().values()) {
+  for (const { policy } of variants) {
     const kept = texts.get(policy.digest)
     if (kept !== undefined && kept !== JSON.stringify(policy.texts))
       violated('I10', 'the text of a policy is another one')
@@ -41,7 +42,7 @@ export function decideAgain(
   )
   for (const row of rows) {
     const call = JSON.parse(row.data) as Call
-    const policy = [...variants().values()].find((variant) => variant.policy.digest === call.policy)?.policy
+    const policy = variants.find((variant) => variant.policy.digest === call.policy)?.policy
     if (policy === undefined || !texts.has(call.policy)) {
       violated('I10', `the policy that decided ${call.id} is not kept`)
       continue

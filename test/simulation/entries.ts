@@ -29,6 +29,7 @@ export interface Fields {
   readonly again?: string
   readonly reason?: string
   readonly name?: string
+  readonly login?: string
   readonly on?: boolean
   readonly dated?: string
   readonly lifetime_s?: number

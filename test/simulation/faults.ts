@@ -1,6 +1,7 @@
 import type { FaultKind } from '../../gateway/store/db.ts'
 import type { TransactionFault } from './database.ts'
 import type { Random } from './random.ts'
+import type { World } from './world.ts'
 
 /** Everything that may go wrong, or happen at an unlucky moment. A seed has a random subset of them. */
 export const FAULTS = [
@@ -46,7 +47,19 @@ export const FAULTS = [
   'cancel',
   'stop',
 ] as const
-export type Fault = (typeof FAULTS)[number]
+/** What can go wrong in the later worlds beside all of these. */
+export const MORE_FAULTS = [
+  'notice fails',
+  'notice hangs',
+  'notice slow',
+  'revoke down',
+  'login owns',
+  'slow line',
+  'hang up',
+  'answer slow',
+  'answer lost',
+] as const
+export type Fault = (typeof FAULTS)[number] | (typeof MORE_FAULTS)[number]
 
 /** Which faults this run has, and how often each of them strikes. */
 export interface Profile {
@@ -58,10 +71,11 @@ export interface Profile {
   readonly faults: readonly Fault[]
 }
 
-export function profileFrom(random: Random): Profile {
+export function profileFrom(random: Random, world: World): Profile {
   // Every thirtieth run has no fault at all, some have few, most have about half of them.
   const share = random.chance(1 / 30) ? 0 : random.pick([0.2, 0.5, 0.75])
-  const faults = FAULTS.filter(() => random.chance(share))
+  const all: readonly Fault[] = world === 'calls' ? FAULTS : [...FAULTS, ...MORE_FAULTS]
+  const faults = all.filter(() => random.chance(share))
   const chosen = new Set<Fault>(faults)
   const intensity = random.pick([0.5, 1, 2])
   let isCalm = false

@@ -7,10 +7,11 @@ import type { Variant } from './company.ts'
 import type { Database } from './database.ts'
 import type { Fault, Profile } from './faults.ts'
 import { startProcess } from './process.ts'
-import type { Planted, Process } from './process.ts'
+import type { Planted, Process, ProcessParts } from './process.ts'
 import type { Random } from './random.ts'
 import { as } from './time.ts'
 import type { Host, Time } from './time.ts'
+import type { World } from './world.ts'
 
 /** The processes, and whoever keeps them running. */
 export interface Fleet {
@@ -43,10 +44,13 @@ export interface FleetParts {
   readonly random: Random
   readonly profile: Profile
   readonly shared: boolean
+  readonly world: World
   readonly machine: Host
   readonly planted: Planted
   readonly database: Database
   readonly adapter: Adapter
+  readonly lender: Adapter
+  readonly courier: ProcessParts['courier']
   readonly isServing: () => boolean
   readonly cut: (host: Host) => void
   readonly struck: (fault: Fault) => void
@@ -56,16 +60,19 @@ export interface FleetParts {
 /** Something of a process went on after its death: it comes to nothing. */
 export class Dead extends Error {}
 
+/** Steps that few calls come by. */
+const LATER = /^(join|take|lease|notice)\./
+
 let signer: Signer | null = null
 
 export function fleet(parts: FleetParts): Fleet {
-  const { time, random, profile, shared, machine, planted, database, isServing, cut, struck, trace } = parts
+  const { time, random, profile, shared, world, machine, planted, database, isServing, cut, struck, trace } = parts
   signer ??= { name: 'keystay.local/simulation', privateKey: generateKeyPairSync('ed25519').privateKey }
   const names = shared ? ['a', 'b'] : ['a']
   const processes = new Map<string, Process>()
   const hosts = new Map<string, Host>()
   const skew = new Map<string, number>()
-  const all = [...variants().values()]
+  const all = variants(world)
   /** What stands in the policy directory. */
   let directory: Variant = random.pick(all)
 
@@ -76,6 +83,7 @@ export function fleet(parts: FleetParts): Fleet {
     try {
       const process = await startProcess(host, directory, {
         ...parts,
+        variants: all,
         database: planted.database?.(database, time) ?? database,
         signer: signer as Signer,
         folding: { fold, touches },
@@ -117,15 +125,16 @@ export function fleet(parts: FleetParts): Fleet {
   function step(host: Host, name: string): void {
     if (!host.alive) throw new Dead()
     if (!isServing()) return
-    if (profile.strikes('crash', 0.003)) {
+    const often = LATER.test(name) ? 12 : 1
+    if (profile.strikes('crash', 0.003 * often)) {
       trace(`${host.name} at ${name}`)
       crash(host, random.pick([20, 500, 3000, 9000]))
       throw new Dead()
     }
     // Between the check of a permit and the first byte nothing can be promised (R3).
     if (name === 'attempt.permitted') return
-    if (profile.strikes('pause', 0.006)) pause(host, 'pause', random.pick([50, 400, 800, 1500, 3000]), name)
-    else if (profile.strikes('long pause', 0.003)) {
+    if (profile.strikes('pause', 0.006 * often)) pause(host, 'pause', random.pick([50, 400, 800, 1500, 3000]), name)
+    else if (profile.strikes('long pause', 0.003 * often)) {
       pause(host, 'long pause', random.pick([6000, 12_000, 40_000, 100_000]), name)
     }
   }

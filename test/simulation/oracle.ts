@@ -1,10 +1,10 @@
 import type { Effect, Sent } from './backend.ts'
 import { budgets } from './budgets.ts'
-import { variants } from './company.ts'
-import type { GrantRules } from './company.ts'
+import type { GrantRules, Variant } from './company.ts'
 import type { Database } from './database.ts'
 import { arrow, told } from './entries.ts'
 import type { EntryRow, Fields } from './entries.ts'
+import type { Later, LaterParts } from './later.ts'
 import { room } from './room.ts'
 import { stops } from './stops.ts'
 import { isOpen, isWithoutEffect, isWrite, newTrack } from './track.ts'
@@ -40,6 +40,7 @@ export interface Oracle {
   isFrozen(name: string): boolean
   /** What the store keeps of the limits is what the entries come to. */
   checkLimits(): void
+  readonly later: Later
   readonly entries: () => number
 }
 
@@ -48,18 +49,21 @@ export interface OracleParts {
   /** True time. */
   readonly now: () => number
   readonly trace: (line: string) => void
+  /** The policies that there are. */
+  readonly variants: readonly Variant[]
   /** A hold ends by itself. */
   readonly expires: () => void
+  readonly later: (parts: Pick<LaterParts, 'calls' | 'stops' | 'violated'>) => Later
 }
 
-export function openOracle({ database, now, trace, expires }: OracleParts): Oracle {
+export function openOracle({ database, now, trace, variants, expires, later }: OracleParts): Oracle {
   const violations: Violation[] = []
   const violated: Violated = (invariant, what) => {
     trace(`!!! ${invariant}: ${what}`)
     violations.push({ invariant, what })
   }
   const calls = new Map<string, Track>()
-  const byDigest = new Map([...variants().values()].map((variant) => [variant.policy.digest, variant.rules.grants]))
+  const byDigest = new Map(variants.map((variant) => [variant.policy.digest, variant.rules.grants]))
   /** When it is over by its lifetime, in the ledger's time. */
   const sessions = new Map<string, number>()
   const unclear = new Set<string>()
@@ -71,6 +75,8 @@ export function openOracle({ database, now, trace, expires }: OracleParts): Orac
   const stopped = stops(now)
   const rooms = room(calls, database, violated)
   const said = yes(database, violated)
+  const judged = later({ calls, violated, stops: stopped })
+  const { joins: joined, leases: lent, notices: noticed } = judged
   const isReserved = (track: Track): boolean => limits.holds(track.id) || (grantOf(track)?.limits.length ?? 0) === 0
   const line = wire({ calls, database, stops: stopped, isReserved, violated })
 
@@ -90,14 +96,21 @@ export function openOracle({ database, now, trace, expires }: OracleParts): Orac
       if (kind.startsWith('call.')) followCall(row, fields)
       else followOther(row, fields)
     }
+    lent?.committed()
     const [head] = database.rows<{ size: number }>('SELECT size FROM head')
     if (head?.size !== seen.size) violated('I15', `the head says ${head?.size}, and there are ${seen.size} entries`)
   }
 
   function followOther({ kind, at }: EntryRow, fields: Fields): void {
     const { session = '', reason, name, on = false, lifetime_s = 0 } = fields
-    if (kind === 'session.issued') sessions.set(session, at + lifetime_s * 1000)
+    if (kind === 'session.issued') {
+      sessions.set(session, at + lifetime_s * 1000)
+      lent?.sessionBegins(session, lifetime_s * 1000)
+    }
     if (kind === 'session.ended' && (reason === 'revoked' || reason === 'role_removed')) stopped.revoked(session)
+    if (kind === 'session.ended') lent?.sessionEnds(session)
+    if (kind === 'lease.issued') lent?.issued(fields)
+    if (kind === 'lease.revoked') lent?.revoked(fields)
     if (kind === 'switch.set' && name !== undefined) stopped.switched(name, on)
     if (kind !== 'policy.loaded') return
     seen.policy = fields.policy ?? ''
@@ -126,6 +139,8 @@ export function openOracle({ database, now, trace, expires }: OracleParts): Orac
     track.state = to
     const enters = kind === 'call.held' || (kind === 'call.started' && track.attempt === 1)
     if (enters) rooms.fits(track, row.at, grantOf(track), Object.keys(grantsOf(track)))
+    if (from === 'received') (to === 'denied' ? joined?.denied : joined?.opened)?.(track)
+    noticed?.entry(track, row, fields)
     if (!isOpen(track)) ended(track)
   }
 
@@ -192,6 +207,7 @@ export function openOracle({ database, now, trace, expires }: OracleParts): Orac
       const uses = database.rows<{ limit_id: string; bucket: number; used: number }>('SELECT * FROM limit_uses')
       limits.compare(rows, uses, seen.at)
     },
+    later: judged,
     entries: () => seen.size,
   }
 }

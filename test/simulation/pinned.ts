@@ -7,4 +7,7 @@ export const PINNED: readonly { readonly seed: number; readonly why: string }[] 
   { seed: 400451, why: 'a commit is read back over a line that is lost once more: it waits, and asks again' },
   { seed: 453060, why: 'a repeat that was begun in time stood still until the backend had forgotten its key' },
   { seed: 453606, why: 'people were asked about a call that its former owner could still begin' },
+  { seed: 1493, why: 'a login was given by a process that had lost the call to one that revokes it' },
+  { seed: 3748, why: 'a notice that may have come was given up before it was known how its wait ended' },
+  { seed: 8568, why: 'whoever was told by a process that died, and in vain after that, was not told the end' },
 ]

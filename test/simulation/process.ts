@@ -1,7 +1,8 @@
 import type { Signer } from '../../gateway/core/checkpoint-note.ts'
 import type { Operation, ResultOf } from '../../gateway/core/operations.ts'
 import { webauthn } from '../../gateway/identity/webauthn.ts'
-import type { Adapter } from '../../adapters/adapter.ts'
+import type { Adapter, Courier } from '../../adapters/adapter.ts'
+import type { Channel } from '../../gateway/core/notice.ts'
 import { Secret } from '../../adapters/adapter.ts'
 import { persist } from '../../gateway/pipeline/attempt.ts'
 import { changes } from '../../gateway/pipeline/changes.ts'
@@ -12,6 +13,7 @@ import type { House } from '../../gateway/pipeline/house.ts'
 import { late } from '../../gateway/pipeline/late.ts'
 import { openGateway } from '../../gateway/pipeline/open.ts'
 import { leases } from '../../gateway/pipeline/leases.ts'
+import { openNotices } from '../../gateway/pipeline/notices.ts'
 import { places } from '../../gateway/pipeline/places.ts'
 import { quiet } from '../../gateway/pipeline/quiet.ts'
 import { endSessionsWithoutRole } from '../../gateway/pipeline/recover.ts'
@@ -20,7 +22,6 @@ import type { Folding } from '../../gateway/store/batch.ts'
 import { openStore } from '../../gateway/store/open.ts'
 import { openReplica } from '../../gateway/store/replica.ts'
 import type { OpenStore } from '../../gateway/store/store.ts'
-import { variants } from './company.ts'
 import type { Variant } from './company.ts'
 import type { Database } from './database.ts'
 import type { Random } from './random.ts'
@@ -46,6 +47,8 @@ export interface Planted {
   readonly store?: (store: OpenStore) => OpenStore
   readonly house?: (house: House) => House
   readonly adapter?: (adapter: Adapter) => Adapter
+  readonly courier?: (courier: (channel: Channel) => Courier) => (channel: Channel) => Courier
+  readonly lender?: (lender: Adapter) => Adapter
   readonly late?: (house: House, operation: Operation, result: ResultOf<Operation>) => void
 }
 
@@ -55,7 +58,13 @@ export interface ProcessParts {
   readonly random: Random
   readonly database: Database
   readonly adapter: Adapter
+  /** Makes logins. */
+  readonly lender: Adapter
+  /** Where a policy says that people are told; null: nobody is. */
+  readonly courier: ((channel: Channel) => Courier) | null
   readonly signer: Signer
+  /** The policies that there are. */
+  readonly variants: readonly Variant[]
   readonly folding: Folding
   /** More than one process serves. */
   readonly shared: boolean
@@ -110,9 +119,11 @@ async function compose(host: Host, variant: Variant, parts: ProcessParts): Promi
   let policy = variant.policy
   let backends: OpenBackends | undefined
   const adapter = planted.adapter?.(parts.adapter) ?? parts.adapter
+  const lender = planted.lender?.(parts.lender) ?? parts.lender
+  const adapters = new Map([adapter, lender].map((one) => [one.name, one]))
   // The breakers' windows turn by themselves: a tenth as often changes nothing that is looked at here.
   time.dull(10, () => {
-    backends = openBackends(policy.backends, new Map([['http', adapter]]), async (ref) => new Secret(ref, 'simulated'))
+    backends = openBackends(policy.backends, adapters, async (ref) => new Secret(ref, 'simulated'))
   })
   const lines = backends as unknown as OpenBackends
   const plain: House = {
@@ -139,6 +150,8 @@ async function compose(host: Host, variant: Variant, parts: ProcessParts): Promi
   await store.write({ op: 'note', kind: 'gateway.started', fields: { policy: policy.digest } })
   await load(store, policy, house.clock)
   const { gateway, stop } = await openGateway(house)
+  const courier = parts.courier === null ? null : (planted.courier?.(parts.courier) ?? parts.courier)
+  const notices = courier === null ? null : openNotices(house, courier, 1000)
 
   /** As gateway/reload.ts does once a policy is compiled. */
   async function exchange(next: Variant, take: () => Promise<void>): Promise<void> {
@@ -159,7 +172,7 @@ async function compose(host: Host, variant: Variant, parts: ProcessParts): Promi
   let following = false
   async function follow(): Promise<void> {
     const digest = await store.policy()
-    const next = [...variants().values()].find((other) => other.policy.digest === digest)
+    const next = parts.variants.find((other) => other.policy.digest === digest)
     if (next !== undefined) await exchange(next, async () => {})
   }
   if (parts.shared) {
@@ -186,6 +199,7 @@ async function compose(host: Host, variant: Variant, parts: ProcessParts): Promi
     },
     async stop(drain_ms) {
       await stop(drain_ms)
+      await notices?.stop(1000)
       await Promise.race([lines.close(), time.after(1000, host)])
       await store.close()
     },

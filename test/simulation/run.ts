@@ -2,20 +2,26 @@ import { acting } from './acts.ts'
 import { agents } from './agents.ts'
 import { checkTheEnd } from './at-the-end.ts'
 import { openBackends } from './backend.ts'
-import { PRINCIPALS } from './company.ts'
+import { PRINCIPALS, variants } from './company.ts'
+import { openChannels } from './channels.ts'
 import { openDatabase } from './database.ts'
 import { openDoor } from './door.ts'
 import { profileFrom, transactionFault } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { Dead, fleet } from './fleet.ts'
+import { later } from './later.ts'
+import { openLender } from './lender.ts'
+import { lessees } from './lessees.ts'
 import { openOracle } from './oracle.ts'
 import type { Violation } from './oracle.ts'
 import { people } from './people.ts'
 import type { Planted } from './process.ts'
 import { randomFrom } from './random.ts'
 import { startStory } from './story.ts'
-import { endTime, startTime } from './time.ts'
+import { endTime, startTime, wallOf } from './time.ts'
 import type { Host } from './time.ts'
+import { unnamedAgents } from './unnamed.ts'
+import { worldOf } from './world.ts'
 
 export interface Run {
   readonly seed: number
@@ -42,7 +48,8 @@ const LIVENESS_MS = 240_000
 export async function run(seed: number, options: { planted?: Planted; trace?: boolean } = {}): Promise<Run> {
   const { planted = {} } = options
   const random = randomFrom(seed)
-  const profile = profileFrom(random)
+  const world = worldOf(seed)
+  const profile = profileFrom(random, world)
   const shared = seed % 4 !== 0
   // Some runs begin half a minute before midnight, so that a day ends in them.
   const epoch = Date.parse(random.chance(0.2) ? '2026-11-23T23:59:40Z' : '2026-11-23T12:00:00Z')
@@ -62,6 +69,8 @@ export async function run(seed: number, options: { planted?: Planted; trace?: bo
     trace(`fault: ${fault}${call === undefined ? '' : ` (${call})`}`)
     const states = call === undefined ? oracle.open().map(({ state }) => state) : [oracle.calls.get(call)?.state]
     for (const state of new Set(states)) hit(state ?? 'received', fault)
+    for (const state of oracle.later.states()) hit(state, fault)
+    oracle.later.struck(fault)
     if (call === undefined && door.waiting() > 0) hit('received', fault)
   }
   /** What is thrown in a process and nobody hears would end it. */
@@ -80,7 +89,13 @@ export async function run(seed: number, options: { planted?: Planted; trace?: bo
     fault() {
       const fault = isServing ? transactionFault(random, profile, shared) : null
       if (fault !== null) struck(fault.fault)
+      if (fault !== null) oracle.later.slow(fault.how.before_ms + fault.how.after_ms)
       return fault?.how ?? null
+    },
+    line() {
+      if (!isServing || !shared || !profile.strikes('slow line', 0.1)) return 0
+      struck('slow line')
+      return random.pick([1, 20, 300])
     },
     goneUntil: (host) => gone.get(host) ?? 0,
     notice() {
@@ -96,21 +111,42 @@ export async function run(seed: number, options: { planted?: Planted; trace?: bo
     },
     committed: () => oracle.committed(),
   })
-  const oracle = openOracle({ database, now: time.now, trace, expires: () => hit('held', 'expiry') })
+  const oracle = openOracle({
+    database,
+    now: time.now,
+    trace,
+    variants: variants(world),
+    expires: () => hit('held', 'expiry'),
+    later: (judged) => later({ ...judged, world, database, now: time.now }),
+  })
   const { sent, happened, violated } = oracle
+  const { joins, leases, notices } = oracle.later
   const backends = openBackends({ time, random, profile, sent, happened, struck, trace })
+  const lender = openLender({
+    time,
+    random,
+    profile,
+    struck,
+    trace,
+    asked: (call, attempt, host) => leases?.asked(call, attempt, host),
+    made: (login) => leases?.made(login),
+    isGiven: (call) => leases?.isGiven(call) === true,
+  })
   const ships = fleet({
     time,
     epoch,
     random,
     profile,
     shared,
+    world,
     machine,
     planted,
     database,
     struck,
     trace,
     adapter: backends.adapter,
+    lender: lender.adapter,
+    courier: notices === null ? null : openChannels({ time, random, profile, struck, trace, posted: notices.posted }),
     isServing: () => isServing,
     cut: (host) => door.cut(host),
   })
@@ -118,6 +154,11 @@ export async function run(seed: number, options: { planted?: Planted; trace?: bo
   const door = openDoor({ time, random, processes, violated, trace })
   const townParts = { time, random, oracle, backends, database, door, struck, trace }
   const agency = agents(townParts)
+  const unnamed =
+    joins === null
+      ? null
+      : unnamedAgents({ ...townParts, profile, joins, sessions: agency.sessions, fresh: agency.fresh })
+  const borrowers = leases === null ? null : lessees({ ...townParts, profile, leases, sessions: agency.sessions })
   const town = people({ ...townParts, sessions: agency.sessions })
 
   trace(`seed ${seed}: ${shared ? 'two processes' : 'one process'}, ${profile.faults.join(', ') || 'no faults'}`)
@@ -127,8 +168,19 @@ export async function run(seed: number, options: { planted?: Planted; trace?: bo
   const watching = setInterval(ships.watchOver, 2000)
   const isBroken = (): boolean => oracle.violations.length > 0
 
-  const { act, issue } = acting({ ...townParts, profile, shared, fleet: ships, agents: agency, people: town, gone })
-  const acts = random.between(6, 24)
+  const { act, issue } = acting({
+    ...townParts,
+    profile,
+    shared,
+    fleet: ships,
+    agents: agency,
+    people: town,
+    unnamed,
+    lessees: borrowers,
+    gone,
+  })
+  // What is done in the later worlds is more than one call each.
+  const acts = world === 'calls' ? random.between(6, 24) : random.between(3, 12)
   const horizon = time.now() + random.pick([2000, 6000, 15_000])
   for (let number = 0; number < acts; number++) time.at(random.between(time.now(), horizon), act)
   for (let until = time.now() + 2000; time.now() < horizon + 5000 && !isBroken(); until += 2000) {
@@ -145,10 +197,23 @@ export async function run(seed: number, options: { planted?: Planted; trace?: bo
   await untilDone()
   await Promise.race([issue(), time.runTo(time.now() + 100)])
   agency.all()
+  unnamed?.all()
+  borrowers?.all()
   await untilDone()
+  // Sessions end and logins with them, or by their own time.
+  while (!isBroken() && oracle.later.isWaiting() && time.now() < deadline) await time.runTo(time.now() + 3000)
+  oracle.later.end(wallOf(time, epoch, machine))
   const isDecidedAgain = seed % 3 === 0
   if (!isBroken()) {
-    await checkTheEnd({ time, fleet: ships, oracle, database, waiting: door.waiting, isDecidedAgain })
+    await checkTheEnd({
+      time,
+      fleet: ships,
+      oracle,
+      database,
+      variants: variants(world),
+      waiting: door.waiting,
+      isDecidedAgain,
+    })
   }
 
   clearInterval(watching)

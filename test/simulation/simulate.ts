@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { BROKEN } from './broken.ts'
-import { STATES } from './cells.ts'
-import { FAULTS } from './faults.ts'
+import { LATER, STATES } from './cells.ts'
+import { FAULTS, MORE_FAULTS } from './faults.ts'
+import type { Fault } from './faults.ts'
 import { simulate } from './total.ts'
 import type { Total } from './total.ts'
 
@@ -107,9 +108,13 @@ function counts(map: ReadonlyMap<string, number>): string {
 
 /** How often each fault struck while a call was in each state. */
 function tableOf({ cells }: Pick<Total, 'cells'>): string {
-  const rows = FAULTS.map((fault) => [fault, ...STATES.map((state) => String(cells.get(`${state} × ${fault}`) ?? 0))])
-  const lines = [['fault', ...STATES], ...rows]
+  return [columns(cells, STATES, FAULTS), columns(cells, Object.keys(LATER), [...FAULTS, ...MORE_FAULTS])].join('\n\n')
+}
+
+function columns(cells: Total['cells'], states: readonly string[], faults: readonly Fault[]): string {
+  const rows = faults.map((fault) => [fault, ...states.map((state) => String(cells.get(`${state} × ${fault}`) ?? 0))])
+  const lines = [['fault', ...states], ...rows]
   return lines
-    .map((line) => line.map((cell, place) => (place === 0 ? cell.padEnd(20) : cell.padStart(12))).join(''))
+    .map((line) => line.map((cell, place) => (place === 0 ? cell.padEnd(20) : cell.padStart(16))).join(''))
     .join('\n')
 }

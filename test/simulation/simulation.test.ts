@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { HITS_MIN, missed } from './cells.ts'
+import { missed } from './cells.ts'
 import { PINNED } from './pinned.ts'
 import { simulate } from './total.ts'
 
@@ -10,7 +10,7 @@ describe('the simulation', function () {
     const total = await simulate({ from: 1, count: 2000 })
     assert.deepEqual(total.failed.map(told), [])
     assert.equal(total.runs, 2000)
-    assert.deepEqual(missed(total.cells), [], `each must be hit ${HITS_MIN} times`)
+    assert.deepEqual(missed(total.cells), [], 'each must be hit so often')
   })
 
   it('runs a seed the same way each time', async () => {

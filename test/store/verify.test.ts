@@ -341,6 +341,9 @@ describe('a store that was tampered with', () => {
       `INSERT INTO entries (idx, id, at, kind, bytes, leaf) VALUES (12, 'x', 0, 'x', '{}', '')`,
       /tampered/,
     ],
+    ['its last entry taken off', `DELETE FROM entries WHERE idx = 11`, /last entries that were signed/],
+    ['its end cut off', `DELETE FROM entries WHERE idx > 5`, /last entries that were signed/],
+    ['one of its last entries changed', `UPDATE entries SET bytes = bytes || ' ' WHERE idx = 9`, /last entries/],
     ['its checkpoints taken out', `DELETE FROM checkpoints`, /no checkpoint/],
     [
       'its checkpoint changed',
@@ -361,6 +364,23 @@ describe('a store that was tampered with', () => {
       database.exec(statement)
       database.close()
       await assert.rejects(open(copy, { signer }), message)
+    })
+  }
+})
+
+describe('the end of a long store', () => {
+  for (const size of [1023, 1024, 1025, 2060]) {
+    it(`is served again with ${size} entries, and not when the last one was taken off`, async () => {
+      const long = join(directory, `long-${size}.db`)
+      const store = await open(long, { signer })
+      await Promise.all(Array.from({ length: size }, (_, n) => store.write(note(`word ${n}`))))
+      await store.close()
+      await (await open(long, { signer })).close()
+      const database = new DatabaseSync(long)
+      const { changes } = database.prepare('DELETE FROM entries WHERE idx = ?').run(size - 1)
+      database.close()
+      assert.equal(changes, 1)
+      await assert.rejects(open(long, { signer }), /last entries that were signed/)
     })
   }
 })

@@ -41,6 +41,8 @@ export function attemptEnds(working: Working, operation: Settle): Settled {
   if (call === undefined) return { kind: 'no_such_call' }
   const open = call.state === 'executing' || call.state === 'unknown'
   if (!open || call.attempt !== operation.attempt) return { kind: 'fenced', call }
+  // Whoever took a lease over revokes its login, for nobody has it: so it is not given to anybody any more.
+  if (operation.lease !== undefined && call.owner !== working.owner) return { kind: 'fenced', call }
   return { kind: 'settled', call: settled(working, call, operation) }
 }
 

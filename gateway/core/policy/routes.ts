@@ -2,7 +2,7 @@ import type { Type } from '../expression.ts'
 import { compileInput } from '../input-schema.ts'
 import { NEVER_PASSED, parseAllowed, routeErrors } from '../route.ts'
 import type { Allowed } from '../route.ts'
-import { parseSize, sizeInWords } from '../size.ts'
+import { parseSize } from '../size.ts'
 import { compileTemplate, templateOfText } from '../template.ts'
 import type { Action, BackendSpec, Effect, Json, JsonObject, Recorded, Route } from '../types.ts'
 import type { CompiledAction } from './actions.ts'
@@ -155,7 +155,7 @@ function headerOfCredential(backend: BackendSpec | undefined): string | null {
 
 function sizeAt({ report }: Compiling, piece: Piece, otherwise: string): number {
   const bytes = parseSize(textAt(piece) ?? otherwise)
-  if (bytes === null) report.error(piece, 'this size is too large', `at most ${sizeInWords(parseSize('16GB') ?? 0)}`)
+  if (bytes === null) report.error(piece, 'this size is too large', 'write 16GB or less')
   return bytes ?? 0
 }
 
