@@ -103,9 +103,7 @@ function checkEnum(lint: Lint, at: Expr, of: Found, literal: Found): boolean {
 
 /** A fact that the backend left out is null, and null != "blocked" would be true: comparing it is an error instead. */
 function mustBeKnown(lint: Lint, expr: Expr | undefined, found: Found): void {
-  const type = present(found.type)
-  const plain = type === 'int' || type === 'double' || type === 'bool' || isText(type)
-  if (expr !== undefined && found.nullable === true && plain) lint.known.add(expr)
+  if (expr !== undefined && found.nullable === true) lint.known.add(expr)
 }
 
 function checkIn(lint: Lint, expr: Expr, left: Found, right: Found, args: readonly Expr[]): Found {

@@ -173,9 +173,11 @@ async function mustEndIn(db: Db, { size, hashes }: Frontier): Promise<void> {
   const tail = size % TAIL
   // Of whole stretches of them only the last entry is asked for: their root needs all of it.
   const from = size - (tail || Math.min(size, 1))
-  const text = 'SELECT bytes FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx'
-  const rows = await db.all<{ bytes: string }>(text, [from, size])
-  const leaves = rows.map(({ bytes }) => leafHash(bytes))
+  const text = 'SELECT idx, bytes, leaf FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx'
+  const rows = await db.all<{ idx: number; bytes: string; leaf: string }>(text, [from, size])
+  const changed = rows.find(({ bytes, leaf }) => hex(leafHash(bytes)) !== leaf)
+  if (changed !== undefined) throw new LedgerBroken(`entry ${changed.idx}: content does not match its hash`)
+  const leaves = rows.map(({ leaf }) => Buffer.from(leaf, 'hex'))
   // The last hashes of a frontier are those of the entries behind its whole stretches.
   const last = { size: tail, hashes: hashes.slice(hashes.length - frontierLength(tail)) }
   const fits = tail === 0 || frontierText(append(EMPTY, leaves)) === frontierText(last)

@@ -56,6 +56,16 @@ describe('an expression that loads', () => {
     ['facts.charge == null || facts.charge.currency == null', 'bool'],
     ['"a" + input.charge == input.charge', 'bool'],
     ['facts.charge.rate * 2.0 < 3.5', 'bool'],
+    ['-facts.charge.rate < 3.5 && -input.amount < 3', 'bool'],
+    ['input.amount % 2 == 1 && input.amount / 2 - 1 < 5', 'bool'],
+    ['input.charge + "a" + input.reason == "x"', 'bool'],
+    ['"a" + claims.sub == "x" && claims.sub + "a" == "x" && claims.n + 1 > claims.m', 'bool'],
+    ['"amount" in facts.charge && input.charge in facts.charge', 'bool'],
+    ['input.charge < input.reason && "a" <= input.charge', 'bool'],
+    ['claims.n < 5 && 5.5 < claims.n && claims.sub < "x"', 'bool'],
+    ['input.reason in [input.charge] && input.charge in ["a", input.reason]', 'bool'],
+    ['(input.amount > 1 ? null : input.charge) == "x" && (input.amount > 1 ? facts.charge : null) != null', 'bool'],
+    ['claims.sub == null && output == null && null == null', 'bool'],
     ['input.amount', 'int'],
     ['claims.sub', 'string'],
     ['output.data', 'any'],
@@ -158,6 +168,23 @@ describe('an expression that does not load', () => {
     ['input.amount ? true : false', 'input.amount', /neither true nor false/],
     ['(input.amount > 1 ? "a" : 1) == "a"', 'input', /one side is text/],
     ['-input.charge == "a"', '-', /wants a number/],
+    ['(input.amount > 1 ? 1 : 1.5) > 1.0', 'input', /one side is a whole number, the other a number/],
+    ['facts.charge.rate % 2.0 == 1.0', '%', /`%` does not take/],
+    ['facts.charge.disputed + true == true', '+', /`\+` does not take true or false/],
+    ['input.ids + input.ids == input.ids', '+', /`\+` does not take a list/],
+    ['input.charge * 2 == 2', '*', /`\*` does not take text/],
+    ['-facts.charge.disputed == true', '-', /wants a number/],
+    ['input.charge < 5', '<', /does not compare text with a whole number/, /write int\(…\) around the text/],
+    ['5 < input.charge', '<', /does not compare a whole number with text/, /without quotes, or int/],
+    ['input.charge == 5', '==', /text never equals a whole number/, /write int\(…\) around the text/],
+    ['facts.charge < facts.charge', '<', /does not compare/],
+    ['1 in facts.charge', 'in', /named by text/],
+    ['"amuont" in facts.charge', '"amuont"', /no member `amuont`/],
+    ['1.5 in [1, 2]', 'in', /is never in a list of/, /1\.0/],
+    ['"other" in [input.reason]', '"other"', /not one of duplicate, fraudulent/],
+    ['true == null', '==', /never null/],
+    ['null == input.amount', '==', /never null/],
+    ['input.charge + "a" == null', '==', /never null/],
     // optionals
     ['input.note == "x"', 'note', /may be absent/, /has\(input\.note\)/],
     ['input.note == "x" && has(input.note)', 'note', /may be absent/],
@@ -224,6 +251,85 @@ describe('an expression that does not load', () => {
       assert.equal(compileExpression(text, types, expects).ok, false, `${text} as ${expects}`)
     }
   })
+})
+
+describe('what a condition makes sure of', () => {
+  const problems = (text: string): number => {
+    const compiled = compileExpression(text, types, 'bool')
+    return compiled.ok ? 0 : compiled.problems.length
+  }
+  const ALL = 'facts.refunds.all(r, r.amount > 0)'
+  const SIZE = 'size(facts.refunds)'
+  const NOTE = 'input.note == "x"'
+  const HAS = 'has(input.note)'
+  const LONG = 'input.amount > 5'
+
+  /** Each comparison of a size with 0, 1 and 2: whether it is true of no empty list, and whether it is false of none. */
+  const SIZES: readonly (readonly [operator: string, mirrored: string, holds: string, fails: string])[] = [
+    ['>', '<', '012', ''],
+    ['>=', '<=', '12', '0'],
+    ['==', '==', '12', '0'],
+    ['!=', '!=', '0', '12'],
+    ['<', '>', '0', '12'],
+    ['<=', '>=', '', '012'],
+  ]
+  for (const [operator, mirrored, holds, fails] of SIZES)
+    for (const number of '012') {
+      const text = `${SIZE} ${operator} ${number}`
+      it(`is that a list is not empty, or nothing: ${text}`, () => {
+        // What is true of every list, or of none, is refused as such or makes sure of nothing that can come about.
+        const sure = holds.includes(number) && !(operator === '<' && number === '0')
+        const unsure = fails.includes(number) && !(operator === '>=' && number === '0')
+        const both = [`${text} && ${ALL}`, `${number} ${mirrored} ${SIZE} && ${ALL}`, `!(!(${text})) && ${ALL}`]
+        const either = [`${text} || ${ALL}`, `${number} ${mirrored} ${SIZE} || ${ALL}`, `!(${text}) && ${ALL}`]
+        assert.deepEqual(both.map(problems), Array(3).fill(sure ? 0 : 1), 'where it holds')
+        assert.deepEqual(either.map(problems), Array(3).fill(unsure ? 0 : 1), 'where it does not')
+      })
+    }
+
+  const SURE: readonly string[] = [
+    `facts.refunds.exists(r, r.amount > 5) && ${ALL}`,
+    `facts.refunds.size() > 0 && ${ALL}`,
+    `(${SIZE} > 0 && ${LONG}) && ${ALL}`,
+    `(${SIZE} > 0 || ${SIZE} == 1) && ${ALL}`,
+    `(${LONG} ? ${SIZE} > 0 : ${SIZE} > 1) && ${ALL}`,
+    `(${LONG} ? ${SIZE} > 0 : false) && ${ALL}`,
+    `(${LONG} ? false : ${HAS}) && ${NOTE}`,
+    `(${HAS} ? ${LONG} : false) && ${NOTE}`,
+    `(${HAS} ? false : ${LONG}) || ${NOTE}`.replace(HAS, `!${HAS}`).replace('||', '&&'),
+    `(${HAS} && ${LONG} || ${HAS} && !(${LONG})) && ${NOTE}`,
+    `!(!${HAS} || ${LONG}) && ${NOTE}`,
+    `(${HAS} || false) && ${NOTE}`,
+    `(false || ${HAS}) && ${NOTE}`,
+    'has(input.lines[0].note) && input.lines[0].note == "x"',
+    'has(input["ship"].zip) && input.ship.zip == "x" && has(input.ship)'.replace(
+      'has(input["ship"].zip)',
+      'has(input.ship) && has(input["ship"].zip)',
+    ),
+    'has(input.note) && input["note"] == "x"',
+  ]
+  for (const text of SURE) it(`is enough: ${text}`, () => assert.equal(problems(text), 0))
+
+  const UNSURE: readonly string[] = [
+    `facts.refunds.exists(r, r.amount > 5) || ${ALL}`,
+    `!facts.refunds.exists(r, r.amount > 5) && ${ALL}`,
+    `input.ids.exists(i, i == "a") && ${ALL}`,
+    `(facts.refunds.all(r, r.amount > 5) && ${SIZE} > 0 || ${LONG}) && ${ALL}`,
+    `${SIZE} + 1 > 0 && ${ALL}`,
+    `${SIZE} > input.amount && ${ALL}`,
+    `size(input.ids) > 0 && ${ALL}`,
+    `(${SIZE} > 0 || ${LONG}) && ${ALL}`,
+    `(${LONG} ? ${SIZE} > 0 : true) && ${ALL}`,
+    `(${LONG} ? true : ${SIZE} > 0) && ${ALL}`,
+    `(${HAS} ? true : ${LONG}) && ${NOTE}`,
+    `(${HAS} || true) && ${NOTE}`,
+    `!(${HAS} && ${LONG}) && ${NOTE}`,
+    'has(input.lines[0].note) && input.lines[1].note == "x"',
+    'has(input.lines[size(input.ids)].note) && input.lines[size(input.ids)].note == "x"',
+    'has(input.ship) && has(input.note) && input.ship.zip == "x"',
+    'has(input.note) && input.lines[0].note == "x"',
+  ]
+  for (const text of UNSURE) it(`is not enough: ${text}`, () => assert.equal(problems(text), 1))
 })
 
 describe('an attack on the reader of expressions', () => {

@@ -279,6 +279,68 @@ describe('what is missing', () => {
   }
 })
 
+describe('a fact that is null', () => {
+  const SCOPE: TypeScope = {
+    input: { object: { n: 'int' } },
+    facts: {
+      object: {
+        c: {
+          object: {
+            i: 'int',
+            d: 'double',
+            b: 'bool',
+            s: 'string',
+            e: { enum: ['x', 'y'] },
+            l: { list: 'int' },
+            o: { object: { i: 'int' } },
+            p: { object: { i: 'int' } },
+          },
+        },
+      },
+    },
+  }
+  const nulls = { i: null, d: null, b: null, s: null, e: null, l: null, o: null, p: { i: 1 } }
+  const judged = (text: string): boolean | string => {
+    const compiled = compileExpression(text, SCOPE, 'bool')
+    if (!compiled.ok) return compiled.problems.map(({ message }) => message).join()
+    const result = compiled.expression.evaluate({ input: { n: 1 }, facts: { c: nulls } })
+    return result.ok ? result.value === true : result.error
+  }
+  const UNASKED = 'a fact is null: ask `== null` before comparing it'
+  const COMPARED = [
+    'facts.c.i != 5',
+    '5 != facts.c.i',
+    'facts.c.d != 5.0',
+    'facts.c.b != true',
+    'facts.c.s != "a"',
+    'facts.c.e != "x"',
+    'facts.c.l != [1]',
+    '[1] != facts.c.l',
+    'facts.c.o != facts.c.p',
+    'facts.c.p != facts.c.o',
+    '!(facts.c.i == 5)',
+    '!(facts.c.l == [1])',
+    '!(facts.c.i in [5])',
+    '!(facts.c.d in [5.0])',
+    '!(facts.c.b in [true])',
+    '!(facts.c.e in ["x"])',
+    'facts["c"].i != 5',
+    '(input.n > 0 ? facts.c.i : 5) != 5',
+    '(input.n > 1 ? 5 : facts.c.i) != 5',
+    '(input.n > 0 ? facts.c.i : facts.c.i) != 5',
+  ]
+  for (const text of COMPARED)
+    it(`is not unequal to anything, but an error: ${text}`, () => assert.equal(judged(text), UNASKED))
+
+  for (const text of [
+    'facts.c.l == null',
+    'facts.c.l == null || facts.c.l != [1]',
+    'null == facts.c.i',
+    'facts.c.p != null',
+  ])
+    it(`can be asked for: ${text}`, () => assert.equal(judged(text), true))
+})
+
 describe('an attack on a condition', () => {
   const many = Array.from({ length: 10_000 }, (_, index) => `item ${index}`)
   const deep: unknown = JSON.parse(`${'['.repeat(20_000)}${']'.repeat(20_000)}`)

@@ -26,12 +26,15 @@ describe('the simulation', function () {
     })
   }
 
-  // The whole table is `npm run simulate -- --broken`; these four are found within a second.
+  // The whole table is `npm run simulate -- --broken`; these are found within a second.
   for (const [rule, by] of [
     ['R2', /^I2$/],
     ['R5', /^I(4|12)$/],
     ['R8', /^I2$/],
     ['what was decided', /^I5$/],
+    ['join owed', /^I2$/],
+    ['lease issued', /^lease$/],
+    ['notice end', /^liveness$/],
   ] as const) {
     it(`sees that ${rule} is broken`, async () => {
       const { failed } = await simulate({ from: 1, count: 60, broken: rule, stopAtFirst: true })

@@ -343,7 +343,7 @@ describe('a store that was tampered with', () => {
     ],
     ['its last entry taken off', `DELETE FROM entries WHERE idx = 11`, /last entries that were signed/],
     ['its end cut off', `DELETE FROM entries WHERE idx > 5`, /last entries that were signed/],
-    ['one of its last entries changed', `UPDATE entries SET bytes = bytes || ' ' WHERE idx = 9`, /last entries/],
+    ['one of its last entries changed', `UPDATE entries SET bytes = bytes || ' ' WHERE idx = 9`, /entry 9: content/],
     ['its checkpoints taken out', `DELETE FROM checkpoints`, /no checkpoint/],
     [
       'its checkpoint changed',
