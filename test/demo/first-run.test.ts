@@ -1,8 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
-import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { existsSync } from 'node:fs'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { backup, DatabaseSync } from 'node:sqlite'
 import { makeKeys } from '../../deploy/demo/keys.ts'
 import { keystay } from '../cli/keystay.ts'
 import { interrupt, prepareDemo, ROOT, startProcess, type Demo, type Started } from './demo.ts'
@@ -179,8 +178,10 @@ describe('the first run', () => {
     const folder = join(demo.folder, 'flipped')
     await mkdir(folder)
     const file = join(folder, 'keystay.db')
-    for (const suffix of ['', '-wal'])
-      if (existsSync(`${demo.store}${suffix}`)) await copyFile(`${demo.store}${suffix}`, `${file}${suffix}`)
+    // The store is being served: two files that are copied one after the other may be of two moments.
+    const served = new DatabaseSync(demo.store, { readOnly: true })
+    await backup(served, file)
+    served.close()
     equal((await cli('ledger', 'verify', '--store', `sqlite:${file}`)).exit, 0)
     const database = new DatabaseSync(file)
     database.exec(`UPDATE entries SET bytes = replace(bytes, 'support-bot', 'support-boT') WHERE idx = 6`)

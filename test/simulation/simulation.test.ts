@@ -37,7 +37,7 @@ describe('the simulation', function () {
     ['notice end', /^liveness$/],
   ] as const) {
     it(`sees that ${rule} is broken`, async () => {
-      const { failed } = await simulate({ from: 1, count: 60, broken: rule, stopAtFirst: true })
+      const { failed } = await simulate({ from: 1, count: 100, broken: rule, stopAtFirst: true })
       assert.match(failed[0]?.invariant ?? 'nothing', by)
     })
   }
