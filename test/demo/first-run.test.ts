@@ -184,11 +184,12 @@ describe('the first run', () => {
     served.close()
     equal((await cli('ledger', 'verify', '--store', `sqlite:${file}`)).exit, 0)
     const database = new DatabaseSync(file)
-    database.exec(`UPDATE entries SET bytes = replace(bytes, 'support-bot', 'support-boT') WHERE idx = 6`)
+    const { idx } = database.prepare(`SELECT min(idx) AS idx FROM entries WHERE bytes LIKE '%support-bot%'`).get() ?? {}
+    database.exec(`UPDATE entries SET bytes = replace(bytes, 'support-bot', 'support-boT') WHERE idx = ${Number(idx)}`)
     database.close()
     const found = await cli('ledger', 'verify', '--store', `sqlite:${file}`)
     equal(found.exit, 7)
-    match(found.out, /^FAILED at entry 6: content does not match its hash\n/)
+    ok(found.out.startsWith(`FAILED at entry ${Number(idx)}: content does not match its hash\n`), found.out)
 
     const entries = join(demo.folder, 'export', 'entries.jsonl')
     const text = await readFile(entries, 'utf8')
