@@ -32,7 +32,7 @@ describe('the simulation', function () {
     ['R5', /^I(4|12)$/],
     ['R8', /^I2$/],
     ['what was decided', /^I5$/],
-    ['join owed', /^I2$/],
+    ['join heard', /^I2$/],
     ['lease issued', /^lease$/],
     ['notice end', /^liveness$/],
   ] as const) {
