@@ -1,8 +1,8 @@
-import type { Request, Router } from 'express'
+import type { Router } from 'express'
 import { Problem } from '../core/problem.ts'
 import { parseTile } from '../core/tile.ts'
 import type { Tile } from '../core/tile.ts'
-import { newRouter, sourceOf } from './frame.ts'
+import { newRouter } from './frame.ts'
 import type { DoorParts, Route } from './frame.ts'
 import { readQuery } from './query.ts'
 import { personAt } from './who.ts'
@@ -47,7 +47,7 @@ export function ledgerRoutes(parts: DoorParts, ledger: LedgerHead, route: Route)
     route(async (request) => {
       readQuery(request, [])
       const tile = parseTile(request.params[0] ?? '')
-      if (tile?.of === 'entries') await mustExport(request, parts)
+      if (tile?.of === 'entries') await parts.gateway.people.mayReadEntries(await personAt(request, parts))
       const held = tile === null ? null : await ledger.tile(tile)
       if (held === null) throw new Problem('no_such_route', 'The signed tree has no such tile.')
       const bytes = Buffer.from(held, 'base64')
@@ -58,12 +58,4 @@ export function ledgerRoutes(parts: DoorParts, ledger: LedgerHead, route: Route)
     }),
   )
   return router
-}
-
-async function mustExport(request: Request, parts: DoorParts): Promise<void> {
-  const person = await personAt(request, parts)
-  if (parts.gateway.people.rights(person).export) return
-  parts.gateway.refused('not_eligible', sourceOf(request))
-  const groups = parts.gateway.policy().people.export
-  throw new Problem('not_eligible', `To read entries one must be of: ${groups.join(', ') || 'nobody'}.`)
 }

@@ -164,6 +164,8 @@ export interface PeopleGateway {
   policy(person: Person): Promise<JsonObject>
   /** What `people:` lets this person do. */
   rights(person: Person): { readonly [right in 'view' | 'freeze' | 'settle' | 'export']: boolean }
+  /** @throws Problem not_eligible for who may not export; the refused click is an entry. */
+  mayReadEntries(person: Person): Promise<void>
   /** Whether the ledger was restored and waits for people. */
   restore(person: Person): Promise<JsonObject>
   acceptRestore(person: Person, reason: string): Promise<JsonObject>

@@ -87,6 +87,7 @@ export function peopleGateway(house: House): PeopleGateway {
     },
     acceptRestore: (person, reason) => acceptRestore(house, person, reason),
     rights: (person) => rightsOf(house, person),
+    mayReadEntries: (person) => mayOrRefuse(house, person, 'export', 'read entries'),
     async policy(person) {
       await mayOrRefuse(house, person, 'view', 'see the policy')
       const { digest, texts, roles, actions } = house.policy()

@@ -199,11 +199,11 @@ describe('the signed head of the ledger', () => {
     for (const path of ['0/002', '0/1', '0/000?x=1', 'entries', 'other/000', ''])
       assert.equal((await look(path, home.dana)).status, path.includes('?') ? 400 : 404, path)
     assert.equal((await look('entries/000')).status, 401)
-    const all = home.gateway.people.rights
-    const none = { view: true, freeze: true, settle: true, export: false }
-    Object.assign(home.gateway.people, { rights: () => none })
+    const { mayReadEntries } = home.gateway.people
+    const refuses = () => Promise.reject(new Problem('not_eligible', 'To read entries one must be of: finance.'))
+    Object.assign(home.gateway.people, { mayReadEntries: refuses })
     assert.equal((await look('entries/000', home.dana)).status, 403)
-    Object.assign(home.gateway.people, { rights: all })
+    Object.assign(home.gateway.people, { mayReadEntries })
     const { status, bytes } = await look('entries/000', home.dana)
     assert.deepEqual([status, bytes.subarray(2)], [200, entry])
     known = secret

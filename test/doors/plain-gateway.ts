@@ -74,6 +74,7 @@ export function plainGateway(): PlainGateway {
       acceptRestore: (person, reason) =>
         take<JsonObject>('people.acceptRestore', [person.id, reason], { accepted: false }),
       rights: () => ({ view: true, freeze: true, settle: true, export: true }),
+      mayReadEntries: async () => {},
       policy: (person) => take<JsonObject>('people.policy', [person.id], { digest: 'sha256:p' }),
     },
     passkeys: {

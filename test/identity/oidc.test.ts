@@ -160,6 +160,13 @@ describe('a real OpenID issuer', () => {
       assert.deepEqual([bot.status, bot.body.code], [401, 'token_invalid'])
     })
 
+    it('shows the entries of the ledger to nobody who may not export, and writes the refused click down', async () => {
+      const { status, body } = await visit.admin(await issuer.person('sam'), 'GET', '/ledger/tile/entries/000.p/1')
+      assert.deepEqual([status, body.code], [403, 'not_eligible'])
+      const { person, what, code } = entries('approval.refused').at(-1) ?? {}
+      assert.deepEqual([person, what, code], ['staff:sam', 'read entries', 'not_eligible'])
+    })
+
     it('takes the yes of finance, but never of an owner of the role who is in finance too', async () => {
       const held = await refund(await visit.session(await issuer.workload('support-bot'), 'agent'), 6000)
       assert.equal(held.body.status, 'held', JSON.stringify(held.body))

@@ -104,6 +104,7 @@ function kindOf(document: Document, report: Report): Kind | null {
   report.error(piece, 'no key says what this document is', hint, 'key')
   return null
 }
+
 /** What stands in a file of tests is read by `policy test` alone: a guardrail there would decide nothing. */
 function checkIsTable(document: Document, report: Report): void {
   const keys = Object.keys(document.value)
